@@ -1,0 +1,151 @@
+# groups-chat: every task that anyone does here.
+#
+#   make run      install what is missing, build, serve on 127.0.0.1:3000 with ./data
+#   make test     install what is missing, build, run every test
+#   make          build/groups-chat
+#   make check    format, lint, include arrows, headers, sanitizers, corpora
+#   make bench    measure against the raw-socket floor
+#   make fuzz     each fuzz target for TIME seconds [30]
+#   make install  into DESTDIR/PREFIX [/usr/local]
+#
+# SAN=address or SAN=thread builds and tests with sanitizers, in a tree of its own below build/.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+CC      := gcc
+CLANG   := clang
+PYTHON  := /usr/bin/python3
+PREFIX  ?= /usr/local
+SAN     ?=
+TIME    ?= 30
+VERSION := 0.1.0
+
+ifeq ($(SAN),address)
+BUILD    := build/asan
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+else ifeq ($(SAN),thread)
+BUILD    := build/tsan
+SANFLAGS := -fsanitize=thread -fno-omit-frame-pointer
+else
+BUILD    := build
+SANFLAGS :=
+endif
+
+WARN     := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
+            -Wwrite-strings -Wvla -Wundef -Wformat=2 -Werror=implicit-function-declaration \
+            -Werror=switch -Werror=unused-result
+CPPFLAGS := -D_GNU_SOURCE -DGROUPS_CHAT_VERSION='"$(VERSION)"' -I. -Isrc
+CFLAGS   := -std=gnu11 -O2 -g -fno-strict-aliasing -pthread $(WARN) $(WERROR) $(SANFLAGS)
+LDFLAGS  := -pthread $(SANFLAGS)
+LIBS     := -lev -lhttp_parser -lwslay -lb2 -luuid -lsodium -lutf8proc -linih
+
+# ---- what is installed, and why ---------------------------------------------------------------
+
+PACKAGES_BUILD := gcc libc6-dev make libev-dev libhttp-parser-dev libwslay-dev libjsmn-dev libb2-dev uuid-dev \
+                  libsodium-dev libutf8proc-dev libinih-dev
+PACKAGES_TEST  := curl libcmocka-dev libjansson-dev python3 python3-pytest python3-requests \
+                  python3-websockets python3-hypothesis python3-jsonschema
+PACKAGES_CHECK := clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm-14 valgrind
+
+# $(call install,packages,why): asks dpkg what is missing, says so, installs that.
+define install
+@missing=; for p in $(1); do \
+    dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
+done; \
+if [ -n "$$missing" ]; then \
+    echo "Installing with apt, $(2):$$missing"; \
+    sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+    $$sudo apt-get update -q >/dev/null && \
+    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing >/dev/null; \
+fi
+endef
+
+.PHONY: deps deps-test deps-check
+deps:
+	$(call install,$(PACKAGES_BUILD),to build)
+deps-test: deps
+	$(call install,$(PACKAGES_TEST),to test)
+deps-check: deps-test
+	$(call install,$(PACKAGES_CHECK),to check and fuzz)
+
+# ---- the rooms --------------------------------------------------------------------------------
+# One archive a room; a unit test links its room and the rooms below it only, so the link itself
+# holds the arrows: base <- log, model, net, auth; base, log, model <- core; all <- api.
+
+ROOMS := base log model auth net core api
+SRC_base  := $(wildcard src/base/*.c)
+SRC_log   := $(wildcard log/*.c)
+SRC_model := $(wildcard src/model/*.c)
+SRC_auth  := $(wildcard src/auth/*.c)
+SRC_net   := $(wildcard src/net/*.c)
+SRC_core  := $(wildcard src/core/*.c)
+SRC_api   := $(wildcard src/api/*.c)
+SRC_top   := $(wildcard src/*.c)
+
+NEEDS_base  := base
+NEEDS_log   := log base
+NEEDS_model := model base
+NEEDS_auth  := auth base
+NEEDS_net   := net base
+NEEDS_core  := core model log base
+NEEDS_api   := api core net auth model log base
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+lib = $(foreach r,$(1),$(BUILD)/lib/lib$(r).a)
+
+define room_rule
+$(BUILD)/lib/lib$(1).a: $(call obj,$(SRC_$(1)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room_rule,$(r))))
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+all: $(BUILD)/groups-chat
+.PHONY: all
+
+$(BUILD)/groups-chat: $(call obj,$(SRC_top)) $(call lib,api core net auth model log base)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+.PHONY: run
+run: deps
+	@$(MAKE) --no-print-directory all
+	./build/groups-chat
+
+# ---- unit tests -------------------------------------------------------------------------------
+
+unit_src  = $(wildcard tests/unit/$(1)/test_*.c)
+unit_bin  = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(call unit_src,$(1)))
+UNIT_TOP := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_BINS := $(foreach r,$(ROOMS),$(call unit_bin,$(r))) $(UNIT_TOP)
+
+define unit_rule
+$(call unit_bin,$(1)): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call lib,$(NEEDS_$(1)))
+	@mkdir -p $$(@D)
+	$(CC) $(LDFLAGS) -o $$@ $$^ $(LIBS) -lcmocka -ljansson
+.PHONY: unit-$(1)
+unit-$(1): $(call unit_bin,$(1))
+	@set -e; for t in $$^; do echo "== $$$$t"; $$$$t; done
+endef
+$(foreach r,$(ROOMS),$(eval $(call unit_rule,$(r))))
+
+# Tests of src/*.c (config): linked with that file's object.
+$(UNIT_TOP): $(BUILD)/unit/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/obj/src/%.o $(call lib,base)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+.PHONY: unit
+unit: $(UNIT_BINS)
+	@set -e; for t in $^; do echo "== $$t"; $$t; done
+
+.PHONY: clean
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,139 @@
+/*
+ * journal: records of bytes, in one order, durable. THE contract of this library.
+ *
+ * The library knows nothing of what a record means, of sockets or of the event loop. Who uses it
+ * proposes a record and gets it back through on_commit once it is durable: in order, once, on the
+ * thread that calls journal_dispatch (the "loop thread", on which every function below is called).
+ * At start-up the records that are on disk come back through the same on_commit, with
+ * JOURNAL_REPLAYING as the state and no ticket. So the state that on_commit builds is, at every
+ * instant, exactly the replay of the durable journal.
+ *
+ *   journal_open ──► REPLAYING ──► LIVE ──► DRAINING (journal_close)
+ *                        │           │
+ *                        └─ damage   └─ fsync failed ──► FAILED (terminal for changes)
+ *
+ * A record's number (`seq`) is 1, 2, 3, … without holes. A proposal that fails (disk full) gives its
+ * number back together with all that was proposed behind it, so the next one takes it.
+ *
+ * Batching has no timer and no knob: journal_submit hands over all that was proposed since the
+ * last batch was taken; what arrives while the disk works is the next batch. One write and one
+ * fdatasync a batch.
+ *
+ * Backends: files (journal_open_files, the default) and memory (journal_open_memory: tests,
+ * fuzzing, simulation); the rest of this header is the same for both.
+ */
+#ifndef LOG_JOURNAL_H
+#define LOG_JOURNAL_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/uuid.h"
+
+struct journal;
+
+enum journal_state { JOURNAL_REPLAYING, JOURNAL_LIVE, JOURNAL_DRAINING, JOURNAL_FAILED };
+
+/* When a record counts as durable: after fdatasync (ALWAYS); after write, with an fdatasync every
+ * second (EVERY_SECOND: a crash of the machine, not of the process, loses up to a second); after
+ * write, the kernel decides (OFF). */
+enum journal_sync { JOURNAL_SYNC_ALWAYS, JOURNAL_SYNC_EVERY_SECOND, JOURNAL_SYNC_OFF };
+
+struct journal_record {
+    uint64_t seq;
+    uint16_t type;        /* the user's; 1 to 65535 */
+    struct bytes payload; /* borrowed for the call */
+};
+
+struct journal_hooks {
+    void *ctx;
+    /* A durable record. `ticket` is what was given to journal_propose, NULL while replaying. May
+     * call journal_propose; must not call dispatch, submit or close. */
+    void (*on_commit)(void *ctx, const struct journal_record *record, void *ticket);
+    /* A proposal that will never be durable: ERR_disk_full (try again later; nothing is on disk)
+     * or ERR_read_only (the journal is FAILED: whether the record is on disk is not known). Called
+     * in the order of proposing. */
+    void (*on_fail)(void *ctx, void *ticket, enum err why);
+};
+
+struct journal_options {
+    const char *dir;           /* the data directory; segments live in DIR/journal */
+    enum journal_sync sync;
+    uint64_t segment_size;     /* bytes of a segment, 64 KiB to 4 GiB; the default is 64 MiB */
+    uint32_t record_max;       /* bytes of the largest payload; the default is 4 MiB */
+    size_t queue_max;          /* bytes that may wait for the disk; beyond: ERR_busy */
+};
+
+/* What journal_open found; texts name file and offset. */
+struct journal_report {
+    uint64_t records;        /* replayed */
+    uint64_t bytes;          /* read */
+    char torn_tail[512];     /* what was cut and where the copy is, or "" */
+    char damage[768];        /* with ERR_damaged: file, offset, what is wrong, what to do */
+};
+
+/*
+ * Opens the journal below options->dir (which must exist and be locked by the caller; the journal
+ * directory is made), replays every record through on_commit, makes ready to write, and starts the
+ * disk thread. On success *out is LIVE and the caller's to close. ERR_damaged: nothing was changed,
+ * report->damage says what and where. ERR_io, ERR_disk_full: report->damage says which call failed.
+ * `epoch` of a new journal is minted here.
+ */
+enum err journal_open_files(const struct journal_options *options, const struct journal_hooks *hooks,
+                            struct journal_report *report, struct journal **out) MUST_CHECK;
+
+/* Reads every record of the directory without changing, locking or writing anything; for tools
+ * and for a look beside a running server (a torn tail is then no error). */
+enum err journal_scan_files(const struct journal_options *options, const struct journal_hooks *hooks,
+                            struct journal_report *report) MUST_CHECK;
+
+/*
+ * A journal in memory: what was committed is kept and can be handed to another open through
+ * `past` (NULL for none), which is replayed first. Commits come from journal_dispatch, without a
+ * thread. `fail_at`: the nth proposal from now fails with ERR_disk_full; 0 for none.
+ */
+struct journal_memory {
+    uint8_t *bytes;     /* the frames, as on disk; free with journal_memory_release */
+    size_t len;
+    size_t cap;
+    struct uuid epoch;
+    uint64_t fail_at;
+};
+enum err journal_open_memory(struct journal_memory *memory, const struct journal_hooks *hooks,
+                             struct journal **out) MUST_CHECK;
+void journal_memory_release(struct journal_memory *memory);
+
+/*
+ * Queues a record; on_commit or on_fail answers, later, from journal_dispatch. The payload is
+ * copied. ERR_busy: the queue is full. ERR_read_only: FAILED. ERR_disk_full: waiting for room.
+ * ERR_shutting_down: DRAINING. ERR_too_large: over record_max. In all of these nothing was queued
+ * and neither hook will be called.
+ */
+enum err journal_propose(struct journal *j, uint16_t type, struct bytes payload,
+                         void *ticket) MUST_CHECK;
+
+/* Hands what was proposed to the disk thread if it is idle; else it takes it when it is. Call once
+ * at the end of each turn of the loop; free of charge when nothing was proposed. */
+void journal_submit(struct journal *j);
+
+/* A descriptor that becomes readable when journal_dispatch has something to do; -1 for memory. */
+int journal_fd(const struct journal *j);
+
+/* Calls on_commit and on_fail for what the disk thread has finished. Never blocks. */
+void journal_dispatch(struct journal *j);
+
+/* Waits until all that was proposed is durable or has failed, dispatches it, stops the disk
+ * thread, closes the files and frees. on_commit may not propose any more. */
+void journal_close(struct journal *j);
+
+enum journal_state journal_state(const struct journal *j);
+
+/* The number of the newest record that went through on_commit; 0 for none. */
+uint64_t journal_committed(const struct journal *j);
+
+/* How many proposals wait for the disk. */
+uint64_t journal_pending(const struct journal *j);
+
+/* The UUID that was made with the journal. */
+struct uuid journal_epoch(const struct journal *j);
+
+#endif

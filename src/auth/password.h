@@ -1,0 +1,50 @@
+/*
+ * password: Argon2id on worker threads, so that the loop never waits for it.
+ *
+ * Work is queued (bounded: beyond that ERR_busy, which becomes a 503) and comes back through
+ * password_dispatch on the loop thread when password_fd is readable. Passwords are copied in and
+ * wiped after use. Checking the password of somebody who does not exist costs the same.
+ */
+#ifndef AUTH_PASSWORD_H
+#define AUTH_PASSWORD_H
+
+#include "base/bytes.h"
+#include "base/crypto.h"
+#include "base/err.h"
+
+enum password_cost {
+    PASSWORD_COST_MIN,    /* the least that libsodium takes: for tests only */
+    PASSWORD_COST_NORMAL, /* 19 MiB, 2 passes (OWASP's first choice for Argon2id) */
+    PASSWORD_COST_HIGH    /* 64 MiB, 3 passes */
+};
+
+struct password_pool;
+
+struct password_result {
+    enum err err;                      /* ERR_ok, ERR_bad_credentials (verify), ERR_busy (no memory) */
+    char encoded[CRYPTO_PASSWORD_LEN]; /* of password_hash: NUL-terminated */
+};
+
+typedef void (*password_done_fn)(void *arg, const struct password_result *result);
+
+/* Starts `threads` workers (1 to 16) with a queue of `queue_max` jobs. Ends the process where
+ * threads cannot be had. */
+struct password_pool *password_pool_new(enum password_cost cost, unsigned threads,
+                                        unsigned queue_max);
+
+/* Drops what waits (its done is never called), waits for what is being worked on, frees. */
+void password_pool_free(struct password_pool *pool);
+
+/* Hashes a password; `done` gets the encoded hash. ERR_busy: queue full, done is not called. */
+enum err password_hash(struct password_pool *pool, struct bytes password, password_done_fn done,
+                       void *arg) MUST_CHECK;
+
+/* Checks a password against `encoded` (copied), or against a hash that nobody has the password of
+ * where encoded.len is 0 (done then always gets ERR_bad_credentials, after the same work). */
+enum err password_verify(struct password_pool *pool, struct bytes encoded, struct bytes password,
+                         password_done_fn done, void *arg) MUST_CHECK;
+
+int password_fd(const struct password_pool *pool);
+void password_dispatch(struct password_pool *pool);
+
+#endif

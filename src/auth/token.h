@@ -1,0 +1,38 @@
+/*
+ * token: the bearer token, a JWT (RFC 7519) of exactly one kind.
+ *
+ * Header {"alg":"HS256","typ":"JWT"}, byte for byte as we write it; claims "user_id" and "exp"
+ * (seconds since 1970), in this order; signed with HMAC-SHA256. Any other header, algorithm, claim
+ * set, padding or encoding is refused, and the signature is compared in constant time.
+ */
+#ifndef AUTH_TOKEN_H
+#define AUTH_TOKEN_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/uuid.h"
+
+#define TOKEN_KEY_LEN 32
+
+struct token_key {
+    uint8_t b[TOKEN_KEY_LEN];
+};
+
+/*
+ * Reads DIR/key (exactly 32 bytes, mode 0600), or makes it from random bytes (temp file, fsync,
+ * rename, fsync of the directory) where it is missing and `may_create`. ERR_not_found: missing and
+ * may not be created. ERR_io: not readable, wrong size, or readable by others. *why (not NULL) gets
+ * a sentence for the operator.
+ */
+enum err token_key_load(const char *dir, bool may_create, struct token_key *out,
+                        const char **why) MUST_CHECK;
+
+/* Adds a token for `user_id` that is valid until `expires_s` (seconds since 1970) to *out. */
+void token_issue(const struct token_key *key, const struct uuid *user_id, int64_t expires_s,
+                 struct buf *out);
+
+/* Whose token is it? ERR_unauthorized for any fault, with no more said. */
+enum err token_verify(const struct token_key *key, struct bytes token, int64_t now_s,
+                      struct uuid *user_id) MUST_CHECK;
+
+#endif

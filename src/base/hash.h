@@ -1,0 +1,28 @@
+/*
+ * hash: BLAKE2b (RFC 7693). The only user of libb2.
+ */
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include "base/bytes.h"
+
+/* A running BLAKE2b. The size is checked against the library's in hash.c. */
+struct hash {
+    _Alignas(64) uint8_t opaque[512];
+};
+
+/* Starts a hash of `out_len` bytes, 1 to 64. */
+void hash_init(struct hash *h, size_t out_len);
+void hash_add(struct hash *h, const void *p, size_t len);
+/* Writes the out_len bytes that hash_init was told; h is used up. */
+void hash_final(struct hash *h, uint8_t *out);
+
+/* All three at once. */
+void hash_bytes(struct bytes in, uint8_t *out, size_t out_len);
+
+/* Little-endian integers into a hash, for canonical walks. */
+void hash_add_u64(struct hash *h, uint64_t v);
+/* Length, then bytes. */
+void hash_add_bytes(struct hash *h, struct bytes s);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * map: a hash table of pointers that never stalls.
+ *
+ * The entries are the caller's; the map holds 8 bytes a slot and nothing else. The key is inside
+ * the entry: a `struct map_kind` says how to hash an entry and how to match one with a key. Keys
+ * that a client chooses must be hashed with crypto_siphash; random UUIDs hash as themselves.
+ *
+ * Growth is incremental: an add or a remove moves a bounded number of entries, and memory is taken
+ * and given back in pieces of 64 KiB, so that no operation takes more than some microseconds, with
+ * ten million entries too. find never moves anything and may run on a const map. Order of walking
+ * is not defined: nothing that is told to anybody may depend on it.
+ */
+#ifndef BASE_MAP_H
+#define BASE_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct map_kind {
+    uint64_t (*hash)(const void *entry);               /* the same for the life of the entry */
+    bool (*match)(const void *entry, const void *key); /* is this the entry of that key? */
+};
+
+struct map_table {
+    void ***pieces;    /* piece_count pieces of 64 KiB; NULL where given back */
+    uint64_t mask;     /* slots - 1; slots is a power of two, or 0 pieces */
+    uint64_t used;     /* entries in this table */
+    uint64_t released; /* slots below this were moved out and are not probed any more */
+};
+
+struct map {
+    const struct map_kind *kind;
+    struct map_table now;  /* where new entries go */
+    struct map_table old;  /* being emptied into `now`; no pieces when there is nothing to do */
+};
+
+/* An empty map; `kind` must outlive it. Takes no memory before the first add. */
+void map_init(struct map *m, const struct map_kind *kind);
+
+/* Frees the table, not the entries. Idempotent. */
+void map_release(struct map *m);
+
+/* The entry of `key`, whose hash is `hash`, or NULL. */
+void *map_find(const struct map *m, uint64_t hash, const void *key);
+
+/* Adds `entry` (not NULL), whose hash is `hash` and whose key must not be in the map. */
+void map_add(struct map *m, uint64_t hash, void *entry);
+
+/* Takes the entry of `key` out and returns it, or NULL where there is none. */
+void *map_remove(struct map *m, uint64_t hash, const void *key);
+
+/* How many entries there are. */
+uint64_t map_count(const struct map *m);
+
+/* The next entry from `*at` on (start with 0), or NULL at the end. The map must not change
+ * during the walk. */
+void *map_next(const struct map *m, uint64_t *at);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * text: what is text, how long it is, and when two names are the same. The only user of utf8proc.
+ */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include "base/buf.h"
+
+/* Is it UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF)? ASCII runs
+ * are checked eight bytes at a time. */
+bool text_utf8_valid(struct bytes s);
+
+/* The number of code points of valid UTF-8. */
+size_t text_length(struct bytes s);
+
+/* Does valid UTF-8 hold a control character (category Cc: C0, DEL, C1)? */
+bool text_has_control(struct bytes s);
+
+/*
+ * The form under which a user name is unique: Unicode NFKC with case folding (UAX #15, UAX #31),
+ * added to *out. False, and *out untouched, where the name holds a control, format, space,
+ * unassigned, private-use or surrogate character (also after folding), or folds to nothing. `s`
+ * must be valid UTF-8. Look-alikes of other scripts stay different names.
+ */
+bool text_fold_name(struct bytes s, struct buf *out);
+
+/*
+ * The form under which an e-mail address is unique: the whole address case-folded as a name.
+ * False where it is not of the form local@domain with printable characters other than space, one
+ * '@' or more (the last one counts), neither part empty, at most 254 bytes (RFC 5321, 4.5.3.1).
+ * "[email protected]" style text without a space is taken only where it fits this rule.
+ */
+bool text_fold_email(struct bytes s, struct buf *out);
+
+#endif
