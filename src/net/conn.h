@@ -1,0 +1,107 @@
+/*
+ * conn: one TCP connection, from accept to close: HTTP requests first, then perhaps a WebSocket.
+ *
+ *   READING ──request complete──► ANSWERING ──conn_answer──► READING (keep-alive) or CLOSING
+ *                                     └──────conn_upgrade──► WEBSOCKET ──► CLOSING ──► closed
+ *
+ * Loop thread only. A connection at rest holds this struct and nothing else: the read buffer is the
+ * net's, parsers and output queues have memory only while there is something in them. Output is
+ * collected and goes out in one writev a socket at the end of the loop's turn. Nothing is freed
+ * inside its own callback: closing marks, the end of the turn sweeps. Deadlines (head, body, idle,
+ * ping, closing handshake) are kept in one list a kind, so that a connection has no timer.
+ *
+ * Who answers later than in on_request keeps the connection with conn_hold: the struct then lives
+ * until conn_release, and conn_is_open says whether an answer still reaches anybody.
+ */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include "net/frame.h"
+#include "net/http.h"
+#include "net/loop.h"
+#include "net/ws.h"
+
+struct conn;
+struct net;
+
+struct net_options {
+    struct http_limits http;
+    uint32_t message_max;       /* bytes */
+    uint32_t send_queue_max;    /* bytes that may wait for one reader */
+    uint32_t connections_max;
+    uint32_t head_timeout_s, body_timeout_s, idle_timeout_s, ping_interval_s;
+};
+
+struct net_hooks {
+    void *ctx;
+    /* A complete request; everything in `request` is borrowed for the call. Answer with exactly one
+     * conn_answer or conn_upgrade, now or later. */
+    void (*on_request)(void *ctx, struct conn *c, const struct http_request *request);
+    /* A request that cannot be read: make the answer's body for this error (the net closes after
+     * it). */
+    void (*on_bad_request)(void *ctx, struct conn *c, enum err why);
+    /* A complete text message of a WebSocket, valid UTF-8, borrowed for the call. */
+    void (*on_message)(void *ctx, struct conn *c, struct bytes text);
+    /* Everything that was queued on a WebSocket has gone to the kernel; told once each time after
+     * conn_want_drained. */
+    void (*on_drained)(void *ctx, struct conn *c);
+    /* The connection, upgraded or not, is over; the last call for it. conn_data is the user's to
+     * free. */
+    void (*on_closed)(void *ctx, struct conn *c);
+};
+
+struct net *net_new(struct loop *loop, const struct net_options *options,
+                    const struct net_hooks *hooks);
+
+/* Listens on host:port ("127.0.0.1:3000", "[::1]:0", "localhost:80"). ERR_io, with a sentence in *why. */
+enum err net_listen(struct net *n, const char *host_port, const char **why) MUST_CHECK;
+/* The port that it listens on. */
+uint16_t net_port(const struct net *n);
+
+/* Stops accepting; closes what rests; WebSockets get 1001; answers on their way are finished. */
+void net_drain(struct net *n);
+/* Connections that still are there. */
+uint32_t net_count(const struct net *n);
+/* Closes everything at once and frees. */
+void net_free(struct net *n);
+
+/* The end of the turn, after whatever else queues output: writes and sweeps. net_new adds itself
+ * to the loop's turn end at the moment that net_start is called. */
+void net_start(struct net *n);
+
+/* Answers the request that on_request or on_bad_request gave. `a->close`, `head_only` and
+ * `version_1_0` are set by the connection. Harmless on a closed connection. */
+void conn_answer(struct conn *c, struct http_answer *a);
+
+/* Answers a request whose upgrade is HTTP_UPGRADE_WEBSOCKET with 101; from here it is a
+ * WebSocket. Only from inside on_request. */
+void conn_upgrade(struct conn *c, const struct http_request *request);
+
+/* Queues a frame; takes a reference of its own. A reader with more than send_queue_max waiting is
+ * closed with 1013. Harmless on a connection that closes. */
+void conn_send(struct conn *c, struct frame *f);
+
+/* Bytes that wait to be written. */
+size_t conn_queued(const struct conn *c);
+
+/* Asks for one on_drained: at the end of this turn's writing, or later, when nothing waits. */
+void conn_want_drained(struct conn *c);
+
+/* Starts the closing handshake (RFC 6455, 7): nothing is read as a message any more. */
+void conn_close(struct conn *c, enum ws_close code, struct bytes reason);
+
+bool conn_is_open(const struct conn *c);
+void conn_hold(struct conn *c);
+void conn_release(struct conn *c);
+
+/* One pointer of the user's. NULL at the start. */
+void *conn_data(const struct conn *c);
+void conn_set_data(struct conn *c, void *data);
+
+/* The peer's address: 16 bytes, IPv4 as mapped IPv6. */
+struct conn_address {
+    uint8_t b[16];
+};
+struct conn_address conn_address(const struct conn *c);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * loop: the event loop. The only user of libev; what a watcher costs is its struct.
+ *
+ * One thread, the loop thread, calls everything here and gets every callback. A turn is: wait,
+ * callbacks of what is ready, then the turn-end callbacks in the order they were added, then wait
+ * again. Watcher memory belongs to the caller and must live until loop_io_stop.
+ */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+
+#define LOOP_READ  1
+#define LOOP_WRITE 2
+
+struct loop_io {
+    _Alignas(8) unsigned char opaque[48]; /* an ev_io; its size is checked in loop.c */
+};
+
+typedef void (*loop_io_fn)(void *ctx, int events);
+typedef void (*loop_fn)(void *ctx);
+
+struct loop *loop_new(void);
+void loop_free(struct loop *loop);
+
+/* Runs until loop_stop. */
+void loop_run(struct loop *loop);
+/* The current turn is the last: its turn-end callbacks still run. */
+void loop_stop(struct loop *loop);
+
+/* Starts watching `fd` for `events` (LOOP_READ | LOOP_WRITE); `io` is not in use. The callback is
+ * found through `fn`, which is called with `io` itself as ctx: the owner contains its loop_io. */
+void loop_io_start(struct loop *loop, struct loop_io *io, int fd, int events, loop_io_fn fn);
+/* Changes what is watched; 0 pauses. Free of charge where nothing changes. */
+void loop_io_set(struct loop *loop, struct loop_io *io, int events);
+/* Stops; harmless on a stopped or zeroed watcher. Before the descriptor is closed. */
+void loop_io_stop(struct loop *loop, struct loop_io *io);
+
+/* Calls fn at the end of every turn, before the loop waits. At most 8. */
+void loop_add_turn_end(struct loop *loop, loop_fn fn, void *ctx);
+/* Makes the next wait not wait, so that another turn follows at once. */
+void loop_again(struct loop *loop);
+
+/* Calls fn about every `interval_ms`. At most 8. */
+void loop_add_tick(struct loop *loop, uint32_t interval_ms, loop_fn fn, void *ctx);
+
+/* Calls fn on the loop thread when the signal comes. At most 8. */
+void loop_add_signal(struct loop *loop, int signum, loop_fn fn, void *ctx);
+
+/* clock_mono_ms as of the start of this turn. */
+int64_t loop_now_ms(const struct loop *loop);
+
+#endif
