@@ -34,6 +34,9 @@ void crypto_base64_encode(struct bytes in, char *out);
 long crypto_base64_decode(struct bytes in, uint8_t *out, size_t out_max);
 
 #define CRYPTO_PASSWORD_LEN 128
+/* The least work that libsodium takes: for tests. */
+#define CRYPTO_PASSWORD_PASSES_MIN 1
+#define CRYPTO_PASSWORD_MEMORY_MIN 8192
 /* Argon2id (RFC 9106), encoded as "$argon2id$v=19$m=…", NUL-terminated. `memory` in bytes. False
  * where memory could not be had. Slow and big by intention: worker threads only. */
 bool crypto_password_hash(struct bytes password, uint64_t passes, size_t memory,

@@ -8,7 +8,7 @@
 
 /* A running BLAKE2b. The size is checked against the library's in hash.c. */
 struct hash {
-    _Alignas(64) uint8_t opaque[512];
+    uint64_t opaque[45];
 };
 
 /* Starts a hash of `out_len` bytes, 1 to 64. */

@@ -1,6 +1,5 @@
 /*
- * uuid: 16-byte ids, RFC 9562 version 4. The only user of libuuid's text form and, for ids, of
- * randomness; both could be replaced here.
+ * uuid: 16-byte ids, RFC 9562 version 4. The only user of libuuid.
  */
 #ifndef BASE_UUID_H
 #define BASE_UUID_H
@@ -14,7 +13,7 @@ struct uuid {
 #define UUID_TEXT_LEN 36
 
 /* A fresh version 4 UUID. Random bytes come from the system's generator in blocks, so that an id
- * costs no system call. Loop thread only. */
+ * costs no system call. Loop thread only; a forked child starts with a block of its own. */
 struct uuid uuid_random(void);
 
 /* Reads the 36-character form (either case). False, and *out untouched, where it is not one. */

@@ -1,0 +1,47 @@
+/*
+ * vec: a vector of pointers that never moves what it holds.
+ *
+ * Elements live in chunks of 512 pointers, so adding to a vector of ten million costs what adding
+ * to a small one does. The first chunk starts with 4 places and doubles, so a short vector is small. {0} is a
+ * valid empty vector. It owns its chunks, not the elements.
+ */
+#ifndef BASE_VEC_H
+#define BASE_VEC_H
+
+#include <stdint.h>
+
+#define VEC_CHUNK 512u
+
+struct vec {
+    void ***chunks;
+    uint32_t count;
+    uint32_t chunk_count; /* chunks that have memory; popping gives none back */
+    uint32_t first_cap;   /* places in the first chunk */
+};
+
+/* Adds `p` at the end; at most UINT32_MAX - 1 elements. */
+void vec_push(struct vec *v, void *p);
+
+/* Element `i` < count. */
+static inline void *vec_at(const struct vec *v, uint32_t i)
+{
+    return v->chunks[i / VEC_CHUNK][i % VEC_CHUNK];
+}
+
+/* Replaces element `i` < count. */
+static inline void vec_set(struct vec *v, uint32_t i, void *p)
+{
+    v->chunks[i / VEC_CHUNK][i % VEC_CHUNK] = p;
+}
+
+/* Takes the last element off and returns it; count > 0. */
+static inline void *vec_pop(struct vec *v)
+{
+    v->count--;
+    return vec_at(v, v->count);
+}
+
+/* Frees the chunks; {0} afterwards. Idempotent. */
+void vec_release(struct vec *v);
+
+#endif
