@@ -1,13 +1,14 @@
 /*
  * map: a hash table of pointers that never stalls.
  *
- * The entries are the caller's; the map holds 8 bytes a slot and nothing else. The key is inside
+ * The entries are the caller's; the map holds 8 bytes a slot and nothing else, and from 3/8 to 3/4
+ * of the slots are in use (a map that shrinks keeps its slots). The key is inside
  * the entry: a `struct map_kind` says how to hash an entry and how to match one with a key. Keys
  * that a client chooses must be hashed with crypto_siphash; random UUIDs hash as themselves.
  *
  * Growth is incremental: an add or a remove moves a bounded number of entries, and memory is taken
- * and given back in pieces of 64 KiB, so that no operation takes more than some microseconds, with
- * ten million entries too. find never moves anything and may run on a const map. Order of walking
+ * and given back in pieces of 64 KiB, so that no operation takes long, with ten million entries
+ * too. find never moves anything and may run on a const map. Order of walking
  * is not defined: nothing that is told to anybody may depend on it.
  */
 #ifndef BASE_MAP_H
@@ -22,17 +23,22 @@ struct map_kind {
     bool (*match)(const void *entry, const void *key); /* is this the entry of that key? */
 };
 
+/* A slot is 0 (empty), 1 (removed; in `old` only), or an entry's address with the upper 16 bits of
+ * its hash above it: user addresses have 48 bits. */
 struct map_table {
-    void ***pieces;    /* piece_count pieces of 64 KiB; NULL where given back */
-    uint64_t mask;     /* slots - 1; slots is a power of two, or 0 pieces */
-    uint64_t used;     /* entries in this table */
-    uint64_t released; /* slots below this were moved out and are not probed any more */
+    union {
+        uint64_t *slots;   /* up to 8192 slots: one array */
+        uint64_t **pieces; /* more: pieces of 8192 slots, NULL where none was needed yet */
+    };
+    uint64_t mask; /* slots - 1; slots is a power of two; 0: there is no table */
+    uint64_t used; /* entries in this table */
 };
 
 struct map {
     const struct map_kind *kind;
-    struct map_table now;  /* where new entries go */
-    struct map_table old;  /* being emptied into `now`; no pieces when there is nothing to do */
+    struct map_table now; /* where new entries go */
+    struct map_table old; /* being emptied into `now`; no table when there is nothing to do */
+    uint64_t moved;       /* slots of `old` below this were emptied and are not looked at again */
 };
 
 /* An empty map; `kind` must outlive it. Takes no memory before the first add. */
