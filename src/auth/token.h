@@ -19,19 +19,21 @@ struct token_key {
 };
 
 /*
- * Reads DIR/key (exactly 32 bytes, mode 0600), or makes it from random bytes (temp file, fsync,
- * rename, fsync of the directory) where it is missing and `may_create`. ERR_not_found: missing and
- * may not be created. ERR_io: not readable, wrong size, or readable by others. *why (not NULL) gets
- * a sentence for the operator.
+ * Reads DIR/key (exactly 32 bytes, mode 0600 or less), or makes it from random bytes (DIR/key.new,
+ * fsync, rename, fsync of the directory) where it is missing and `may_create`. The caller holds the
+ * lock of the directory. ERR_not_found: missing and may not be created. ERR_io: not readable, no
+ * regular file, wrong size, or open to group or others. Where it fails *why (`why` may be NULL)
+ * gets a static sentence for the operator; *out is set only on success, and the caller's to wipe.
  */
 enum err token_key_load(const char *dir, bool may_create, struct token_key *out,
                         const char **why) MUST_CHECK;
 
-/* Adds a token for `user_id` that is valid until `expires_s` (seconds since 1970) to *out. */
+/* Adds a token to *out that is valid before `expires_s` (seconds since 1970, not negative). */
 void token_issue(const struct token_key *key, const struct uuid *user_id, int64_t expires_s,
                  struct buf *out);
 
-/* Whose token is it? ERR_unauthorized for any fault, with no more said. */
+/* Whose token is it? ERR_unauthorized for any fault, with no more said. A token that is taken is
+ * byte for byte what token_issue makes of its claims. */
 enum err token_verify(const struct token_key *key, struct bytes token, int64_t now_s,
                       struct uuid *user_id) MUST_CHECK;
 
