@@ -4,7 +4,8 @@
  * jsmn finds tokens but validates little and is slow on deep input, so a pass of ours comes first:
  * RFC 8259 to the letter, valid UTF-8, no lone surrogates in escapes, no duplicate keys in one
  * object, limits on depth and on tokens, linear time. Only then jsmn runs, into a bounded array.
- * A document borrows its text and its arena: it lives as long as both.
+ * A document borrows its text and its arena: it lives as long as both. crypto_init comes first: the
+ * keys of large objects are told apart by SipHash.
  */
 #ifndef BASE_JSON_READ_H
 #define BASE_JSON_READ_H
@@ -12,12 +13,22 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+#define JSON_DEPTH_MAX 1024
+
 struct json_limits {
-    uint32_t depth_max; /* nesting of arrays and objects; 1 allows {} */
+    uint32_t depth_max; /* nesting of arrays and objects, below JSON_DEPTH_MAX; 1 allows {} */
     uint32_t token_max; /* values and keys together */
 };
 
-enum json_type { JSON_NONE = 0, JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+    JSON_NONE = 0,
+    JSON_NULL,
+    JSON_BOOL,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+};
 
 struct json_doc; /* in the arena */
 
@@ -34,8 +45,8 @@ enum err json_read(struct bytes text, struct json_limits limits, struct arena *a
 
 enum json_type json_type(struct json v);
 
-/* The member `name` (a plain ASCII literal) of an object; JSON_NONE where v is no object or has
- * no such member. */
+/* The member `name` (UTF-8, NUL-terminated, as it is without escapes) of an object; JSON_NONE where
+ * v is no object or has no such member. */
 struct json json_member(struct json v, const char *name);
 
 /* The first and next element of an array (in order), JSON_NONE at the end. */

@@ -17,18 +17,19 @@ size_t text_length(struct bytes s);
 bool text_has_control(struct bytes s);
 
 /*
- * The form under which a user name is unique: Unicode NFKC with case folding (UAX #15, UAX #31),
- * added to *out. False, and *out untouched, where the name holds a control, format, space,
- * unassigned, private-use or surrogate character (also after folding), or folds to nothing. `s`
- * must be valid UTF-8. Look-alikes of other scripts stay different names.
+ * The form under which a user name is unique: Unicode NFKC with case folding and without the
+ * default ignorable characters (UAX #15, UAX #31: NFKC_Casefold), added to *out. False, and *out
+ * untouched, where the name holds a control, format, space, unassigned, private-use or surrogate
+ * character (also after folding), or folds to nothing. `s` must be valid UTF-8. Folding a folded
+ * name changes nothing. Look-alikes of other scripts stay different names.
  */
 bool text_fold_name(struct bytes s, struct buf *out);
 
 /*
- * The form under which an e-mail address is unique: the whole address case-folded as a name.
- * False where it is not of the form local@domain with printable characters other than space, one
- * '@' or more (the last one counts), neither part empty, at most 254 bytes (RFC 5321, 4.5.3.1).
- * "[email protected]" style text without a space is taken only where it fits this rule.
+ * The form under which an e-mail address is unique: the whole address folded as a name. False, and
+ * *out untouched, where it is not local@domain (the last '@' counts, neither part is empty, folded
+ * or not), has more than 254 bytes (RFC 5321, 4.5.3.1), or holds what a name may not hold: no
+ * space, so no quoted local part with one. `s` must be valid UTF-8.
  */
 bool text_fold_email(struct bytes s, struct buf *out);
 

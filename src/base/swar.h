@@ -1,0 +1,49 @@
+/*
+ * swar: eight bytes of text at a time in one register. What text, json_read and json_write share.
+ *
+ * The markers below are 0x80 in each byte that is of the kind asked for. Borrows may set a marker
+ * above a true one by mistake, never below: the lowest marker is always right.
+ */
+#ifndef BASE_SWAR_H
+#define BASE_SWAR_H
+
+#include <endian.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define SWAR_ONES  UINT64_C(0x0101010101010101)
+#define SWAR_HIGHS UINT64_C(0x8080808080808080)
+
+/* The eight bytes at p, the first one lowest. */
+static inline uint64_t swar_load(const uint8_t *p)
+{
+    uint64_t w;
+    memcpy(&w, p, sizeof w);
+    return le64toh(w);
+}
+
+/* Markers of bytes from 0x80 on. */
+static inline uint64_t swar_high(uint64_t w)
+{
+    return w & SWAR_HIGHS;
+}
+
+/* Markers of the quote, the backslash, and bytes below 0x20: what RFC 8259 does not let stand in a
+ * string as it is. */
+static inline uint64_t swar_json_escaped(uint64_t w)
+{
+    uint64_t quote = w ^ (SWAR_ONES * '"');
+    uint64_t backslash = w ^ (SWAR_ONES * '\\');
+    return (((w - SWAR_ONES * 0x20) & ~w) | ((quote - SWAR_ONES) & ~quote) |
+            ((backslash - SWAR_ONES) & ~backslash)) &
+           SWAR_HIGHS;
+}
+
+/* Which byte has the lowest marker; `markers` is not 0. */
+static inline size_t swar_first(uint64_t markers)
+{
+    return (size_t)__builtin_ctzll(markers) / 8;
+}
+
+#endif
