@@ -1,0 +1,160 @@
+/* The journal in memory, and with it all of journal.c that needs no thread. */
+#include <cmocka.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "base/crypto.h"
+#include "tests/unit/log/seen.h"
+
+static void open_memory(struct journal_memory *memory, struct seen *seen)
+{
+    struct journal_hooks hooks = seen_hooks(seen);
+    assert_int_equal(journal_open_memory(memory, &hooks, &seen->journal), ERR_ok);
+}
+
+static void commits_in_order(void **state)
+{
+    (void)state;
+    struct journal_memory memory = {0};
+    struct seen seen = {0};
+    open_memory(&memory, &seen);
+    assert_int_equal(journal_fd(seen.journal), -1);
+    assert_int_equal(journal_state(seen.journal), JOURNAL_LIVE);
+    for (int i = 1; i <= 5; i++)
+        seen_propose(&seen, i, 10 * i);
+    assert_int_equal(journal_pending(seen.journal), 5);
+    assert_int_equal(seen.count, 0);
+    journal_dispatch(seen.journal);
+    assert_int_equal(seen.count, 0); /* nothing was submitted */
+    journal_submit(seen.journal);
+    journal_dispatch(seen.journal);
+    assert_int_equal(seen.count, 5);
+    assert_int_equal(journal_pending(seen.journal), 0);
+    assert_int_equal(journal_committed(seen.journal), 5);
+    seen_check(&seen, 1, 5, true);
+    journal_close(seen.journal);
+
+    struct seen again = {0};
+    open_memory(&memory, &again);
+    seen_check(&again, 1, 5, false);
+    seen_propose(&again, 6, 60);
+    journal_close(again.journal); /* drains */
+    assert_int_equal(again.count, 6);
+
+    struct seen third = {0};
+    open_memory(&memory, &third);
+    seen_check(&third, 1, 6, false);
+    journal_close(third.journal);
+    seen_release(&seen);
+    seen_release(&again);
+    seen_release(&third);
+    journal_memory_release(&memory);
+}
+
+static void fails_the_nth_and_all_behind(void **state)
+{
+    (void)state;
+    for (uint64_t n = 1; n <= 6; n++) {
+        struct journal_memory memory = {0};
+        struct seen seen = {0};
+        open_memory(&memory, &seen);
+        memory.fail_at = n;
+        seen_propose(&seen, 1, 10);
+        seen_propose(&seen, 2, 10);
+        journal_submit(seen.journal);
+        journal_dispatch(seen.journal);
+        size_t first = n <= 2 ? (size_t)n - 1 : 2;
+        assert_int_equal(seen.count, first);
+        assert_int_equal(seen.failed, 2 - first);
+        for (int i = 3; i <= 5; i++)
+            seen_propose(&seen, i, 10);
+        journal_submit(seen.journal);
+        seen_propose(&seen, 6, 10);
+        journal_submit(seen.journal);
+        journal_dispatch(seen.journal);
+        assert_int_equal(seen.count + seen.failed, 6);
+        size_t want = n <= 2 ? first + 4 : (size_t)n - 1;
+        assert_int_equal(seen.count, want);
+        assert_int_equal(journal_committed(seen.journal), want);
+        if (seen.failed > 0)
+            assert_int_equal(seen.failures[0].why, ERR_disk_full);
+        /* The numbers were given back: the next record takes the first free one. */
+        seen_propose(&seen, 7, 10);
+        journal_submit(seen.journal);
+        journal_dispatch(seen.journal);
+        assert_int_equal(journal_committed(seen.journal), want + 1);
+        journal_close(seen.journal);
+        struct seen again = {0};
+        open_memory(&memory, &again);
+        assert_int_equal(again.count, want + 1);
+        journal_close(again.journal);
+        seen_release(&seen);
+        seen_release(&again);
+        journal_memory_release(&memory);
+    }
+}
+
+static void proposes_inside_commit(void **state)
+{
+    (void)state;
+    struct journal_memory memory = {0};
+    struct seen seen = {.chain_until = 20};
+    open_memory(&memory, &seen);
+    seen_propose(&seen, 1, 10);
+    for (int turn = 0; turn < 20; turn++) {
+        journal_submit(seen.journal);
+        journal_dispatch(seen.journal);
+    }
+    assert_int_equal(seen.count, 20);
+    journal_close(seen.journal);
+    seen_release(&seen);
+    journal_memory_release(&memory);
+}
+
+static void refuses_what_is_too_large(void **state)
+{
+    (void)state;
+    struct journal_memory memory = {0};
+    struct seen seen = {0};
+    open_memory(&memory, &seen);
+    assert_int_equal(seen_try(&seen, 1, (4u << 20) + 1), ERR_too_large);
+    assert_int_equal(seen_try(&seen, 1, 4u << 20), ERR_ok);
+    assert_int_equal(journal_pending(seen.journal), 1);
+    journal_close(seen.journal);
+    seen_release(&seen);
+    journal_memory_release(&memory);
+}
+
+static void refuses_damage(void **state)
+{
+    (void)state;
+    struct journal_memory memory = {0};
+    struct seen seen = {0};
+    open_memory(&memory, &seen);
+    for (int i = 1; i <= 3; i++)
+        seen_propose(&seen, i, 5 * i);
+    journal_close(seen.journal);
+    seen_release(&seen);
+    for (size_t at = 0; at < memory.len; at++) {
+        memory.bytes[at] ^= 1;
+        struct seen again = {0};
+        struct journal_hooks hooks = seen_hooks(&again);
+        assert_int_equal(journal_open_memory(&memory, &hooks, &again.journal), ERR_damaged);
+        assert_true(again.count < 3);
+        seen_release(&again);
+        memory.bytes[at] ^= 1;
+    }
+    journal_memory_release(&memory);
+}
+
+int main(void)
+{
+    crypto_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(commits_in_order),       cmocka_unit_test(fails_the_nth_and_all_behind),
+        cmocka_unit_test(proposes_inside_commit), cmocka_unit_test(refuses_what_is_too_large),
+        cmocka_unit_test(refuses_damage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
