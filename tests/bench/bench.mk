@@ -1,0 +1,38 @@
+# ---- bench ------------------------------------------------------------------------------------
+# Ours against the floor, in one run.
+#
+#   make bench CASES="fan-out-100x10 latency" ROUNDS=5 SECONDS=3 STRICT=1
+#   make bench-quick      each case once and briefly: does it still work?
+#
+# CASES is any of those that `python3 tests/bench/bench.py --list` prints, or the start of names;
+# STRICT=1 makes a missed "must" fail; BENCH_ARGS goes to bench.py as it is.
+
+CASES      ?=
+ROUNDS     ?=
+SECONDS    ?=
+STRICT     ?=
+BENCH_ARGS ?=
+
+BENCH_LOAD  := $(BUILD)/bench/load
+BENCH_FLOOR := $(BUILD)/bench/floor
+BENCH_HASH  := $(BUILD)/bench/hashread
+
+$(BENCH_LOAD): $(call obj,$(addprefix tests/bench/,load.c client.c cpu.c)) $(call lib,base)
+$(BENCH_FLOOR): $(call obj,$(addprefix tests/bench/,floor.c floor_journal.c)) $(call lib,base)
+$(BENCH_HASH): $(call obj,tests/bench/hashread.c) $(call lib,base)
+$(BENCH_LOAD) $(BENCH_FLOOR) $(BENCH_HASH):
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lb2 -lsodium -lutf8proc -luuid
+
+.PHONY: bench bench-quick bench-build
+bench-build: $(BENCH_LOAD) $(BENCH_FLOOR) $(BENCH_HASH)
+
+bench: deps
+	@$(MAKE) --no-print-directory all bench-build
+	$(PYTHON) tests/bench/bench.py --build $(BUILD) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(STRICT),--strict) $(BENCH_ARGS) $(CASES)
+
+bench-quick: deps
+	@$(MAKE) --no-print-directory all bench-build
+	$(PYTHON) tests/bench/bench.py --build $(BUILD) --quick $(if $(STRICT),--strict) \
+	    $(BENCH_ARGS) $(CASES)

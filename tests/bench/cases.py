@@ -1,0 +1,242 @@
+"""What the benchmark measures: a class a kind of case, each with our figure and the floor's."""
+
+import os
+import signal
+import statistics
+import subprocess
+import time
+
+import people
+from processes import SERVER_CORE, child_setup, values
+
+def cpu_per_delivery(figures):
+    return figures["cpu_ns"] / figures["deliveries"]
+
+
+def sends_per_second(figures):
+    return figures["sends"] / figures["wall_ns"] * 1e9
+
+
+def fdatasync_us(where, count=400):
+    """The median of writing and syncing 4 KiB of a preallocated file in an idle process."""
+    block, size, took = b"x" * 4096, 4 << 20, []
+    path = where / "sync-probe"
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    try:
+        os.pwrite(fd, bytes(size), 0)
+        os.fsync(fd)
+        for i in range(count):
+            start = time.perf_counter_ns()
+            os.pwrite(fd, block, i * len(block) % size)
+            os.fdatasync(fd)
+            took.append((time.perf_counter_ns() - start) / 1000)
+    finally:
+        os.close(fd)
+        path.unlink()
+    return statistics.median(took)
+
+
+def used_bytes(path):
+    """Bytes of a file without the zeros that it ends with."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        while size > 0:
+            start = max(0, size - (1 << 20))
+            file.seek(start)
+            chunk = file.read(size - start).rstrip(b"\0")
+            if chunk:
+                return start + len(chunk)
+            size = start
+    return 0
+
+
+def journal_files(data):
+    return sorted((data / "journal").glob("*.log"))
+
+
+def journal_bytes(data):
+    return sum(used_bytes(f) for f in journal_files(data))
+
+
+class Case:
+    """One line of the table. `better` is "low" or "high"; must and goal bound the ratio (or, where
+    there is no floor, the figure itself)."""
+
+    def __init__(self, name, what, unit, better, must, goal):
+        self.name, self.what, self.unit, self.better = name, what, unit, better
+        self.must, self.goal = must, goal
+
+    def verdict(self, value):
+        if self.must is None:
+            return ""
+        ok = (lambda bound: value <= bound) if self.better == "low" else (lambda b: value >= b)
+        return "goal" if ok(self.goal) else "ok" if ok(self.must) else "MISS"
+
+    def compared(self, ours, floor):
+        """A result from a figure a round of each."""
+        ratios = [o / f for o, f in zip(ours, floor)]
+        return {
+            "ours": statistics.median(ours),
+            "floor": statistics.median(floor),
+            "value": statistics.median(ours) / statistics.median(floor),
+            "low": min(ratios),
+            "high": max(ratios),
+        }
+
+
+class Traffic(Case):
+    """Groups × members, K messages in flight a group: CPU a delivery, or sends a second."""
+
+    def __init__(self, name, groups, members, in_flight, figure, **case):
+        super().__init__(name, **case)
+        self.groups, self.members, self.in_flight, self.figure = groups, members, in_flight, figure
+        self.durable = figure is sends_per_second
+
+    def run(self, bench):
+        data = bench.fresh_dir()
+        load = ["--in-flight", self.in_flight]
+        with bench.ours(data) as ours:
+            with people.Rest(ours.port) as rest:
+                plan = bench.plan(people.plan_groups(rest, self.groups, self.members))
+            before = journal_bytes(data)
+            # Once through with every text checked, which also tells how large things are.
+            probe = bench.load(ours, plan, *load, "--messages", 4096, "--verify", warm_up=0)
+            sizes = ["--event", int(probe["event_len"]), "--ack", int(probe["ack_len"])]
+            if self.durable:
+                record = (journal_bytes(data) - before) / probe["sent_in_all"]
+                sizes += ["--journal", bench.tmp / "floor-journal", "--record", int(record)]
+            floor_plan = bench.plan(people.plan_floor(self.groups, self.members))
+            with bench.floor(*sizes) as floor:
+                return self.rounds(bench, (floor, floor_plan), (ours, plan), load)
+
+    def rounds(self, bench, floor, ours, load):
+        runs = {"floor": [], "ours": []}
+        for _ in range(bench.options.rounds):
+            runs["floor"].append(bench.load(*floor, *load))
+            runs["ours"].append(bench.load(*ours, *load))
+        result = self.compared(
+            [self.figure(r) for r in runs["ours"]], [self.figure(r) for r in runs["floor"]]
+        )
+        result["runs"] = runs
+        busy = {who: max(r["load_cpu_ns"] / r["wall_ns"] for r in runs[who]) for who in runs}
+        if self.durable and max(busy.values()) > 0.95:
+            result["note"] = (
+                f"the load generator was {busy['ours']:.0%} busy with ours, {busy['floor']:.0%} "
+                "with the floor: more might have been possible"
+            )
+        return result
+
+
+class Latency(Case):
+    """A fixed number of deliveries a second, whether answered or not."""
+
+    def __init__(self, name, groups, members, rate, **case):
+        super().__init__(name, **case)
+        self.groups, self.members = groups, members
+        self.sends = rate // (members - 1)
+
+    def run(self, bench):
+        data = bench.fresh_dir()
+        load = ["--rate", self.sends]
+        with bench.ours(data) as ours:
+            with people.Rest(ours.port) as rest:
+                plan = bench.plan(people.plan_groups(rest, self.groups, self.members))
+            probe = bench.load(ours, plan, *load, "--verify", seconds=1, warm_up=0)
+            sizes = ["--event", int(probe["event_len"]), "--ack", int(probe["ack_len"])]
+            floor_plan = bench.plan(people.plan_floor(self.groups, self.members))
+            with bench.floor(*sizes) as floor:
+                runs = {"floor": [], "ours": [], "fdatasync": []}
+                for _ in range(bench.options.rounds):
+                    runs["fdatasync"].append(fdatasync_us(bench.tmp))
+                    runs["floor"].append(bench.load(floor, floor_plan, *load))
+                    runs["ours"].append(bench.load(ours, plan, *load, "--verify"))
+        return self.result(runs)
+
+    def result(self, runs):
+        ours = [r["p50_us"] for r in runs["ours"]]
+        floor = [r["p50_us"] for r in runs["floor"]]
+        sync = statistics.median(runs["fdatasync"])
+        excess = [(o - f) / sync for o, f in zip(ours, floor)]
+        p99 = [statistics.median(r["p99_us"] for r in runs[who]) for who in ("ours", "floor")]
+        return {
+            "ours": statistics.median(ours),
+            "floor": statistics.median(floor),
+            "value": (statistics.median(ours) - statistics.median(floor)) / sync,
+            "low": min(excess),
+            "high": max(excess),
+            "note": f"in fdatasyncs of {sync:.0f} us; p99 {p99[0]:.0f} and {p99[1]:.0f} us",
+            "runs": runs,
+        }
+
+
+class Resting(Case):
+    """Memory of connections that say nothing, their sessions included."""
+
+    def __init__(self, name, count, **case):
+        super().__init__(name, **case)
+        self.count = count
+
+    def run(self, bench):
+        data = bench.fresh_dir()
+        users = -(-self.count // people.SESSIONS_OF_A_USER)
+        with bench.ours(data) as server:
+            with people.Rest(server.port) as rest:
+                tokens = [token for _, token in people.make_users(rest, users)]
+                before = server.pss()
+                each = [tokens[i % users] for i in range(self.count)]
+                paths = people.make_sessions(rest, each)
+            ours = self.per_connection(bench, server, before, people.plan_resting(paths))
+        with bench.floor() as server:
+            plan = people.plan_floor(1, self.count)
+            floor = self.per_connection(bench, server, server.pss(), plan)
+        return {"ours": ours, "floor": floor, "value": ours, "low": ours, "high": ours}
+
+    def per_connection(self, bench, server, before, lines):
+        with bench.resting(server, bench.plan(lines)):
+            return (server.pss() - before) / self.count
+
+
+class Replay(Case):
+    """Start-up on a journal, against reading and hashing the same bytes."""
+
+    GROUPS, MEMBERS = 100, 2
+
+    def __init__(self, name, messages, **case):
+        super().__init__(name, **case)
+        self.messages = messages
+
+    def run(self, bench):
+        data = bench.fresh_dir()
+        records = self.fill(bench, data)
+        empty, ours, floor = [], [], []
+        for i in range(bench.options.rounds):
+            with bench.ours(bench.tmp / f"empty-{i}") as server:
+                empty.append(server.start_s)
+        for _ in range(bench.options.rounds):
+            hashed = subprocess.run(
+                [bench.bin / "bench/hashread", *journal_files(data)],
+                check=True,
+                capture_output=True,
+                text=True,
+                preexec_fn=child_setup(SERVER_CORE),
+            )
+            floor.append(records / values(hashed.stdout)["ns"] * 1e9)
+            with bench.ours(data) as server:
+                ours.append(records / max(1e-9, server.start_s - statistics.median(empty)))
+                server.stop(signal.SIGKILL)  # so that the next start finds the same bytes
+        result = self.compared(ours, floor)
+        result["note"] = f"{records} records, {journal_bytes(data) / records:.0f} bytes each"
+        return result
+
+    def fill(self, bench, data):
+        """Writes the journal; returns its records. The server is killed, not ended: what it wrote
+        is all that a start has to go by, whatever an orderly end may tidy up."""
+        messages = min(self.messages, 30000) if bench.options.quick else self.messages
+        with bench.ours(data, fsync="off") as server:
+            with people.Rest(server.port) as rest:
+                plan = bench.plan(people.plan_groups(rest, self.GROUPS, self.MEMBERS))
+            load = ["--in-flight", 64, "--messages", messages, "--verify"]
+            figures = bench.load(server, plan, *load, seconds=60, warm_up=0)
+            server.stop(signal.SIGKILL)
+        users = self.GROUPS * self.MEMBERS
+        return int(figures["sent_in_all"]) + users + users + self.GROUPS
