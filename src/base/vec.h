@@ -2,8 +2,8 @@
  * vec: a vector of pointers that never moves what it holds.
  *
  * Elements live in chunks of 512 pointers, so adding to a vector of ten million costs what adding
- * to a small one does. The first chunk starts with 4 places and doubles, so a short vector is small. {0} is a
- * valid empty vector. It owns its chunks, not the elements.
+ * to a small one does. The first chunk starts with 4 places and doubles, so a short vector is
+ * small. {0} is a valid empty vector. It owns its chunks, not the elements.
  */
 #ifndef BASE_VEC_H
 #define BASE_VEC_H
