@@ -1,0 +1,106 @@
+/*
+ * commit: the one door into the model, and the model's life.
+ */
+#include "base/ensure.h"
+#include "model/state.h"
+
+#include <stdlib.h>
+
+struct model *model_new(void)
+{
+    struct model *m = xcalloc(1, sizeof *m);
+    state_init_users(m);
+    state_init_sessions(m);
+    state_init_groups(m);
+    state_init_messages(m);
+    return m;
+}
+
+void model_free(struct model *m)
+{
+    if (m == NULL)
+        return;
+    for (uint32_t i = 0; i < m->users.count; i++)
+        state_free_user(vec_at(&m->users, i));
+    for (uint32_t i = 0; i < m->groups.count; i++)
+        state_free_group(vec_at(&m->groups, i));
+    vec_release(&m->users);
+    vec_release(&m->groups);
+    map_release(&m->users_by_id);
+    map_release(&m->users_by_name);
+    map_release(&m->users_by_email);
+    map_release(&m->sessions_by_id);
+    map_release(&m->sessions_by_token);
+    map_release(&m->groups_by_id);
+    map_release(&m->members);
+    map_release(&m->messages_by_id);
+    map_release(&m->messages_by_client_id);
+    free(m);
+}
+
+enum err model_check(const struct model *m, const struct record *r)
+{
+    switch (r->type) {
+#define RECORD(number, name, fields)                                                               \
+    case RECORD_##name:                                                                            \
+        return check_##name(m, &r->name);
+#include "model/record.def"
+#undef RECORD
+    }
+    return ERR_damaged;
+}
+
+/* Every record starts with its time. */
+static int64_t record_time(const struct record *r)
+{
+    switch (r->type) {
+#define RECORD(number, name, fields)                                                               \
+    case RECORD_##name:                                                                            \
+        return r->name.time;
+#include "model/record.def"
+#undef RECORD
+    }
+    return 0;
+}
+
+static void model_apply(struct model *m, const struct record *r, const struct commit *c)
+{
+    switch (r->type) {
+#define RECORD(number, name, fields)                                                               \
+    case RECORD_##name:                                                                            \
+        apply_##name(m, &r->name, c);                                                              \
+        return;
+#include "model/record.def"
+#undef RECORD
+    }
+}
+
+enum err model_commit(struct model *m, uint64_t cursor, uint16_t type, struct bytes payload,
+                      const struct event_sink *sink)
+{
+    struct record r;
+
+    ENSURE(cursor > m->cursor);
+    if (!record_decode(type, payload, &r))
+        return ERR_damaged;
+    m->cursor = cursor;
+    /* The proposer's clock may have been set back, or be another machine's: time only rises. */
+    if (record_time(&r) > m->time)
+        m->time = record_time(&r);
+    enum err err = model_check(m, &r);
+    if (err != ERR_ok)
+        return err;
+    struct commit c = {cursor, m->time, sink};
+    model_apply(m, &r, &c);
+    return ERR_ok;
+}
+
+uint64_t model_cursor(const struct model *m)
+{
+    return m->cursor;
+}
+
+int64_t model_time(const struct model *m)
+{
+    return m->time;
+}

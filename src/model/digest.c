@@ -1,0 +1,134 @@
+/*
+ * digest: the canonical walk. By number, then in the order of the lists that the journal made;
+ * never in the order of a hash table or an address.
+ */
+#include "model/state.h"
+
+static void add_uuid(struct hash *h, const struct uuid *u)
+{
+    hash_add(h, u->b, sizeof u->b);
+}
+
+static void add_session(struct hash *h, const struct session *s)
+{
+    add_uuid(h, &s->id);
+    hash_add(h, s->token.b, sizeof s->token.b);
+    hash_add_u64(h, (uint64_t)s->created_at);
+    hash_add_u64(h, s->platform);
+    hash_add_u64(h, s->build);
+    hash_add_bytes(h, bytes_of(s->texts, s->device_id_len));
+    hash_add_bytes(h, bytes_of(s->texts + s->device_id_len, s->model_len));
+    hash_add_bytes(h, bytes_of(s->texts + s->device_id_len + s->model_len, s->name_len));
+}
+
+static void add_user(struct hash *h, const struct user *u)
+{
+    hash_add_u64(h, u->number);
+    add_uuid(h, &u->id);
+    hash_add_u64(h, u->cursor);
+    hash_add_u64(h, (uint64_t)u->created_at);
+    hash_add_bytes(h, u->username);
+    hash_add_bytes(h, u->username_key);
+    hash_add_bytes(h, u->email);
+    hash_add_bytes(h, u->email_key);
+    hash_add_bytes(h, u->password);
+    hash_add_u64(h, u->session_count);
+    for (const struct session *s = u->sessions; s != NULL; s = s->next)
+        add_session(h, s);
+    hash_add_u64(h, u->active_groups);
+    hash_add_u64(h, u->memberships.count);
+    for (uint32_t i = 0; i < u->memberships.count; i++) {
+        const struct member *mb = vec_at(&u->memberships, i);
+        hash_add_u64(h, mb->group->number);
+    }
+}
+
+static void add_mark(struct hash *h, const struct mark *mark)
+{
+    hash_add_u64(h, mark->seq);
+    hash_add_u64(h, mark->cursor);
+    hash_add_u64(h, (uint64_t)mark->time);
+}
+
+static void add_span(struct hash *h, const struct span *span)
+{
+    hash_add_u64(h, span->from);
+    hash_add_u64(h, span->to);
+}
+
+static void add_member(struct hash *h, const struct member *mb)
+{
+    hash_add_u64(h, mb->user->number);
+    hash_add_u64(h, mb->role);
+    hash_add_u64(h, mb->membership);
+    hash_add_u64(h, mb->last_own);
+    add_mark(h, &mb->delivered);
+    add_mark(h, &mb->read);
+    hash_add_u64(h, mb->span_count);
+    for (uint32_t i = 0; i + 1 < mb->span_count; i++)
+        add_span(h, &mb->earlier[i]);
+    add_span(h, &mb->span);
+}
+
+static void add_change(struct hash *h, const struct change *ch)
+{
+    hash_add_u64(h, ch->kind);
+    hash_add_u64(h, ch->cursor);
+    hash_add_u64(h, (uint64_t)ch->time);
+    hash_add_u64(h, ch->user->number);
+    hash_add_u64(h, ch->by->number);
+}
+
+static void add_message(struct hash *h, const struct message *msg)
+{
+    add_uuid(h, &msg->id);
+    hash_add_u64(h, msg->cursor);
+    hash_add_u64(h, (uint64_t)msg->time);
+    hash_add_u64(h, msg->author);
+    hash_add_u64(h, msg->previous_own);
+    hash_add_bytes(h, message_client_id(msg));
+    hash_add_bytes(h, message_data(msg));
+}
+
+static void add_group(struct hash *h, const struct group *g)
+{
+    hash_add_u64(h, g->number);
+    add_uuid(h, &g->id);
+    hash_add_u64(h, g->cursor);
+    hash_add_u64(h, g->last_cursor);
+    hash_add_bytes(h, g->name);
+    hash_add_u64(h, g->founder_count);
+    hash_add_u64(h, g->owner != NULL ? g->owner->number : 0);
+    hash_add_u64(h, g->members.count);
+    for (uint32_t i = 0; i < g->members.count; i++)
+        add_member(h, vec_at(&g->members, i));
+    hash_add_u64(h, g->active.count);
+    for (uint32_t i = 0; i < g->active.count; i++) {
+        const struct member *mb = vec_at(&g->active, i);
+        hash_add_u64(h, mb->user->number);
+    }
+    for (const struct list *l = g->by_mark.next; l != &g->by_mark; l = l->next)
+        hash_add_u64(h, LIST_OWNER(l, struct member, by_mark)->user->number);
+    hash_add_u64(h, g->changes.count);
+    for (uint32_t i = 0; i < g->changes.count; i++)
+        add_change(h, vec_at(&g->changes, i));
+    hash_add_u64(h, g->messages.count);
+    for (uint32_t i = 0; i < g->messages.count; i++)
+        add_message(h, vec_at(&g->messages, i));
+}
+
+void model_digest(const struct model *m, uint8_t out[static MODEL_DIGEST_LEN])
+{
+    struct hash h;
+
+    hash_init(&h, MODEL_DIGEST_LEN);
+    hash_add_u64(&h, m->cursor);
+    hash_add_u64(&h, (uint64_t)m->time);
+    hash_add_u64(&h, m->users.count);
+    for (uint32_t i = 0; i < m->users.count; i++)
+        add_user(&h, vec_at(&m->users, i));
+    hash_add_u64(&h, m->groups.count);
+    for (uint32_t i = 0; i < m->groups.count; i++)
+        add_group(&h, vec_at(&m->groups, i));
+    hash_final(&h, out);
+}

@@ -1,0 +1,306 @@
+/*
+ * group: groups and who is in them.
+ */
+#include "base/ensure.h"
+#include "model/state.h"
+
+#include <stdlib.h>
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+static uint64_t hash_by_id(const void *entry)
+{
+    return uuid_hash(&((const struct group *)entry)->id);
+}
+
+static bool match_id(const void *entry, const void *key)
+{
+    return uuid_equal(&((const struct group *)entry)->id, key);
+}
+
+/* The numbers are ours, dense and small, so a mixing function spreads them (splitmix64). */
+static uint64_t member_hash(uint32_t group, uint32_t user)
+{
+    uint64_t x = ((uint64_t)group << 32 | user) + 0x9e3779b97f4a7c15u;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+struct member_key {
+    uint32_t group;
+    uint32_t user;
+};
+
+static uint64_t hash_member(const void *entry)
+{
+    const struct member *mb = entry;
+    return member_hash(mb->group->number, mb->user->number);
+}
+
+static bool match_member(const void *entry, const void *key)
+{
+    const struct member *mb = entry;
+    const struct member_key *k = key;
+    return mb->group->number == k->group && mb->user->number == k->user;
+}
+
+void state_init_groups(struct model *m)
+{
+    static const struct map_kind by_id = {hash_by_id, match_id};
+    static const struct map_kind members = {hash_member, match_member};
+    map_init(&m->groups_by_id, &by_id);
+    map_init(&m->members, &members);
+}
+
+/* ---- looking --------------------------------------------------------------------------------- */
+
+struct group *state_group(const struct model *m, uint32_t number)
+{
+    return number == 0 || number > m->groups.count ? NULL : vec_at(&m->groups, number - 1);
+}
+
+const struct group *model_group(const struct model *m, uint32_t number)
+{
+    return state_group(m, number);
+}
+
+const struct group *model_group_by_id(const struct model *m, const struct uuid *id)
+{
+    return map_find(&m->groups_by_id, uuid_hash(id), id);
+}
+
+struct member *state_member(const struct model *m, const struct group *g, const struct user *u)
+{
+    struct member_key key = {g->number, u->number};
+    return map_find(&m->members, member_hash(key.group, key.user), &key);
+}
+
+const struct member *model_member(const struct model *m, const struct group *g,
+                                  const struct user *u)
+{
+    return state_member(m, g, u);
+}
+
+uint32_t model_group_count(const struct model *m)
+{
+    return m->groups.count;
+}
+
+bool member_saw(const struct member *mb, uint64_t cursor)
+{
+    if (cursor >= mb->span.from)
+        return cursor <= mb->span.to;
+    for (uint32_t i = 0; i + 1 < mb->span_count; i++) {
+        if (cursor >= mb->earlier[i].from && cursor <= mb->earlier[i].to)
+            return true;
+    }
+    return false;
+}
+
+/* ---- coming and going ------------------------------------------------------------------------ */
+
+static void group_change(struct group *g, enum change_kind kind, const struct user *user,
+                         const struct user *by, const struct commit *c)
+{
+    struct change *ch = xmalloc(sizeof *ch);
+    *ch = (struct change){
+        .cursor = c->cursor, .time = c->time, .user = user, .by = by, .kind = (uint8_t)kind};
+    vec_push(&g->changes, ch);
+    g->last_cursor = c->cursor;
+}
+
+static struct member *member_new(struct model *m, struct group *g, struct user *u)
+{
+    struct member *mb = xcalloc(1, sizeof *mb);
+    mb->group = g;
+    mb->user = u;
+    list_init(&mb->by_mark);
+    vec_push(&g->members, mb);
+    vec_push(&u->memberships, mb);
+    map_add(&m->members, member_hash(g->number, u->number), mb);
+    return mb;
+}
+
+/* Makes `mb` a member from this change on. */
+static void member_enter(struct member *mb, const struct commit *c)
+{
+    if (mb->span_count > 0) {
+        mb->earlier = xrealloc(mb->earlier, mb->span_count * sizeof *mb->earlier);
+        mb->earlier[mb->span_count - 1] = mb->span;
+    }
+    mb->span = (struct span){c->cursor, UINT64_MAX};
+    mb->span_count++;
+    mb->membership = MEMBERSHIP_ACTIVE;
+    mb->role = ROLE_MEMBER;
+    mb->active_at = mb->group->active.count;
+    vec_push(&mb->group->active, mb);
+    mb->user->active_groups++;
+}
+
+static void group_set_owner(struct group *g, struct member *mb)
+{
+    g->owner = mb != NULL ? mb->user : NULL;
+    if (mb != NULL)
+        mb->role = ROLE_OWNER;
+}
+
+/* The member of longest standing, in cursors and then in order of joining; NULL in an empty group.
+ */
+static struct member *group_eldest(const struct group *g)
+{
+    struct member *eldest = NULL;
+    for (uint32_t i = 0; i < g->members.count; i++) {
+        struct member *mb = vec_at(&g->members, i);
+        if (mb->membership == MEMBERSHIP_ACTIVE &&
+            (eldest == NULL || mb->span.from < eldest->span.from))
+            eldest = mb;
+    }
+    return eldest;
+}
+
+static void member_leave(struct member *mb, enum membership how, const struct commit *c)
+{
+    struct group *g = mb->group;
+    struct member *last = vec_pop(&g->active);
+
+    if (last != mb) {
+        vec_set(&g->active, mb->active_at, last);
+        last->active_at = mb->active_at;
+    }
+    mb->span.to = c->cursor;
+    mb->membership = (uint8_t)how;
+    mb->role = ROLE_MEMBER;
+    mb->user->active_groups--;
+    if (g->owner == mb->user)
+        group_set_owner(g, group_eldest(g));
+}
+
+/* ---- group_create ------------------------------------------------------------------------------
+ */
+
+enum err check_group_create(const struct model *m, const struct record_group_create *r)
+{
+    bool owner_there = false;
+
+    if (model_group_by_id(m, &r->id) != NULL)
+        return ERR_refused;
+    for (uint32_t i = 0; i < r->members.count; i++) {
+        uint32_t number = record_u32s_at(&r->members, i);
+        if (model_user(m, number) == NULL)
+            return ERR_user_not_found;
+        owner_there |= number == r->owner;
+    }
+    return owner_there ? ERR_ok : ERR_refused;
+}
+
+void apply_group_create(struct model *m, const struct record_group_create *r,
+                        const struct commit *c)
+{
+    struct group *g = xcalloc(1, sizeof *g + r->name.len);
+    struct user *owner = state_user(m, r->owner);
+
+    g->number = m->groups.count + 1;
+    g->id = r->id;
+    g->cursor = c->cursor;
+    g->name = bytes_of(g + 1, r->name.len);
+    if (r->name.len > 0)
+        memcpy(g + 1, r->name.p, r->name.len);
+    list_init(&g->by_mark);
+    vec_push(&m->groups, g);
+    map_add(&m->groups_by_id, uuid_hash(&g->id), g);
+    for (uint32_t i = 0; i < r->members.count; i++) {
+        struct user *u = state_user(m, record_u32s_at(&r->members, i));
+        if (state_member(m, g, u) == NULL)
+            member_enter(member_new(m, g, u), c);
+    }
+    g->founder_count = g->members.count;
+    group_set_owner(g, state_member(m, g, owner));
+    group_change(g, CHANGE_CREATED, owner, owner, c);
+    commit_tell(c, (struct event){.type = EVENT_group_created, .group = g, .user = owner});
+}
+
+/* ---- member_add and member_remove --------------------------------------------------------------
+ */
+
+enum err check_member_add(const struct model *m, const struct record_member_add *r)
+{
+    const struct group *g = model_group(m, r->group);
+    const struct user *user = model_user(m, r->user);
+    const struct user *by = model_user(m, r->by);
+
+    if (g == NULL || user == NULL || by == NULL)
+        return ERR_refused;
+    const struct member *asker = model_member(m, g, by);
+    if (asker == NULL)
+        return ERR_group_not_found;
+    if (member_is_active(asker))
+        return member_is_active(model_member(m, g, user)) ? ERR_already_member : ERR_ok;
+    /* Who left may come back alone; who was removed may not; neither may bring others. */
+    return user == by && asker->membership == MEMBERSHIP_LEFT ? ERR_ok : ERR_forbidden;
+}
+
+void apply_member_add(struct model *m, const struct record_member_add *r, const struct commit *c)
+{
+    struct group *g = state_group(m, r->group);
+    struct user *u = state_user(m, r->user);
+    struct user *by = state_user(m, r->by);
+    struct member *mb = state_member(m, g, u);
+
+    if (mb == NULL)
+        mb = member_new(m, g, u);
+    member_enter(mb, c);
+    if (g->owner == NULL)
+        group_set_owner(g, mb);
+    group_change(g, CHANGE_ADDED, u, by, c);
+    commit_tell(c, (struct event){.type = EVENT_member_added, .group = g, .user = u, .by = by});
+}
+
+enum err check_member_remove(const struct model *m, const struct record_member_remove *r)
+{
+    const struct group *g = model_group(m, r->group);
+    const struct user *user = model_user(m, r->user);
+    const struct user *by = model_user(m, r->by);
+
+    if (g == NULL || user == NULL || by == NULL)
+        return ERR_refused;
+    const struct member *asker = model_member(m, g, by);
+    if (asker == NULL)
+        return ERR_group_not_found;
+    if (!member_is_active(asker))
+        return user == by ? ERR_user_not_found : ERR_forbidden;
+    if (!member_is_active(model_member(m, g, user)))
+        return ERR_user_not_found;
+    return user == by || asker->role == ROLE_OWNER ? ERR_ok : ERR_forbidden;
+}
+
+void apply_member_remove(struct model *m, const struct record_member_remove *r,
+                         const struct commit *c)
+{
+    struct group *g = state_group(m, r->group);
+    struct user *u = state_user(m, r->user);
+    struct user *by = state_user(m, r->by);
+    struct event e = {.type = EVENT_member_removed, .group = g, .user = u, .by = by, .to = u};
+
+    member_leave(state_member(m, g, u), u == by ? MEMBERSHIP_LEFT : MEMBERSHIP_REMOVED, c);
+    group_change(g, CHANGE_REMOVED, u, by, c);
+    commit_tell(c, e);
+}
+
+void state_free_group(struct group *g)
+{
+    for (uint32_t i = 0; i < g->members.count; i++) {
+        struct member *mb = vec_at(&g->members, i);
+        free(mb->earlier);
+        free(mb);
+    }
+    for (uint32_t i = 0; i < g->messages.count; i++)
+        free(vec_at(&g->messages, i));
+    for (uint32_t i = 0; i < g->changes.count; i++)
+        free(vec_at(&g->changes, i));
+    vec_release(&g->members);
+    vec_release(&g->active);
+    vec_release(&g->messages);
+    vec_release(&g->changes);
+    free(g);
+}

@@ -1,0 +1,265 @@
+/*
+ * message: messages, and how far each member has got with them.
+ */
+#include "base/crypto.h"
+#include "base/ensure.h"
+#include "model/state.h"
+
+#include <stdlib.h>
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+static uint64_t hash_by_id(const void *entry)
+{
+    return uuid_hash(&((const struct message *)entry)->id);
+}
+
+static bool match_id(const void *entry, const void *key)
+{
+    return uuid_equal(&((const struct message *)entry)->id, key);
+}
+
+struct client_key {
+    uint32_t author;
+    struct bytes client_id;
+};
+
+/* A client chooses its client_id. */
+static uint64_t client_key_hash(const struct client_key *k)
+{
+    return crypto_siphash(k->client_id) ^ (k->author * 0x9e3779b97f4a7c15u);
+}
+
+static uint64_t hash_by_client_id(const void *entry)
+{
+    const struct message *msg = entry;
+    struct client_key key = {msg->author, message_client_id(msg)};
+    return client_key_hash(&key);
+}
+
+static bool match_client_id(const void *entry, const void *key)
+{
+    const struct message *msg = entry;
+    const struct client_key *k = key;
+    return msg->author == k->author && bytes_equal(message_client_id(msg), k->client_id);
+}
+
+void state_init_messages(struct model *m)
+{
+    static const struct map_kind by_id = {hash_by_id, match_id};
+    static const struct map_kind by_client_id = {hash_by_client_id, match_client_id};
+    map_init(&m->messages_by_id, &by_id);
+    map_init(&m->messages_by_client_id, &by_client_id);
+}
+
+/* ---- looking --------------------------------------------------------------------------------- */
+
+const struct message *model_message_by_id(const struct model *m, const struct uuid *id)
+{
+    return map_find(&m->messages_by_id, uuid_hash(id), id);
+}
+
+const struct message *model_message_by_client_id(const struct model *m, const struct user *author,
+                                                 struct bytes client_id)
+{
+    struct client_key key = {author->number, client_id};
+    return map_find(&m->messages_by_client_id, client_key_hash(&key), &key);
+}
+
+uint64_t model_message_count(const struct model *m)
+{
+    return m->message_count;
+}
+
+/*
+ * Looked for from both ends at once: down the chain of own messages from the newest, and down the
+ * timeline from `seq`. Whichever is shorter ends the search, so neither a long backlog behind `seq`
+ * nor an author who wrote little makes it slow.
+ */
+const struct message *member_own_message(const struct member *mb, uint32_t seq)
+{
+    const struct message *own = group_message(mb->group, mb->last_own);
+    while (own != NULL && own->seq > seq) {
+        const struct message *at = group_message(mb->group, seq);
+        if (at == NULL || at->author == mb->user->number)
+            return at;
+        seq--;
+        own = group_message(mb->group, own->previous_own);
+    }
+    return own;
+}
+
+/* ---- message_post ------------------------------------------------------------------------------
+ */
+
+/* The same user's same client_id again: a repeat, or another message under a used name. */
+static enum err check_client_id(const struct model *m, const struct user *author,
+                                const struct group *g, const struct record_message_post *r)
+{
+    if (r->client_id.len == 0)
+        return ERR_ok;
+    const struct message *first = model_message_by_client_id(m, author, r->client_id);
+    if (first == NULL)
+        return ERR_ok;
+    return first->group == g->number && bytes_equal(message_data(first), r->data)
+               ? ERR_duplicate
+               : ERR_client_id_reused;
+}
+
+enum err check_message_post(const struct model *m, const struct record_message_post *r)
+{
+    const struct group *g = model_group(m, r->group);
+    const struct user *author = model_user(m, r->author);
+
+    if (g == NULL || author == NULL)
+        return ERR_refused;
+    const struct member *mb = model_member(m, g, author);
+    if (mb == NULL)
+        return ERR_group_not_found;
+    /* A repeat is answered as the first was, also to somebody who has left meanwhile. */
+    enum err err = check_client_id(m, author, g, r);
+    if (err != ERR_ok)
+        return err;
+    if (!member_is_active(mb))
+        return ERR_not_a_member;
+    if (g->messages.count >= UINT32_MAX - 2)
+        return ERR_group_full;
+    /* Twice the same id comes from a journal only, so it is looked for last. */
+    return model_message_by_id(m, &r->id) != NULL ? ERR_refused : ERR_ok;
+}
+
+void apply_message_post(struct model *m, const struct record_message_post *r,
+                        const struct commit *c)
+{
+    struct group *g = state_group(m, r->group);
+    struct user *author = state_user(m, r->author);
+    struct member *mb = state_member(m, g, author);
+    struct message *msg = xmalloc(sizeof *msg + r->client_id.len + r->data.len);
+
+    *msg = (struct message){.id = r->id,
+                            .cursor = c->cursor,
+                            .time = c->time,
+                            .group = r->group,
+                            .author = r->author,
+                            .seq = g->messages.count + 1,
+                            .previous_own = mb->last_own,
+                            .data_len = (uint32_t)r->data.len,
+                            .client_id_len = (uint8_t)r->client_id.len};
+    struct buf texts = {msg->texts, 0, r->client_id.len + r->data.len};
+    buf_add_bytes(&texts, r->client_id);
+    buf_add_bytes(&texts, r->data);
+    mb->last_own = msg->seq;
+    vec_push(&g->messages, msg);
+    g->last_cursor = c->cursor;
+    m->message_count++;
+    map_add(&m->messages_by_id, uuid_hash(&msg->id), msg);
+    if (r->client_id.len > 0)
+        map_add(&m->messages_by_client_id, hash_by_client_id(msg), msg);
+    commit_tell(c, (struct event){
+                       .type = EVENT_message_posted, .group = g, .user = author, .message = msg});
+}
+
+/* ---- receipt_mark ------------------------------------------------------------------------------
+ */
+
+enum receipt_kind { RECEIPT_DELIVERED, RECEIPT_READ };
+
+enum err check_receipt_mark(const struct model *m, const struct record_receipt_mark *r)
+{
+    const struct group *g = model_group(m, r->group);
+    const struct user *user = model_user(m, r->user);
+
+    if (g == NULL || user == NULL || r->kind > RECEIPT_READ)
+        return ERR_refused;
+    const struct member *mb = model_member(m, g, user);
+    if (mb == NULL)
+        return ERR_message_not_found;
+    if (!member_is_active(mb))
+        return ERR_not_a_member;
+    if (group_message(g, r->seq) == NULL)
+        return ERR_message_not_found;
+    return r->seq > (r->kind == RECEIPT_READ ? mb->read : mb->delivered).seq ? ERR_ok
+                                                                             : ERR_duplicate;
+}
+
+/* What one movement of a mark tells: from where to where, and in which words. */
+struct movement {
+    struct model *m;
+    struct group *g;
+    struct user *reader;
+    uint32_t from; /* the mark before */
+    uint32_t to;
+    enum event_type type;
+    const struct commit *c;
+};
+
+static void tell_one(const struct movement *mv, const struct message *msg, const struct user *to)
+{
+    commit_tell(
+        mv->c, (struct event){
+                   .type = mv->type, .group = mv->g, .user = mv->reader, .message = msg, .to = to});
+}
+
+/* How many members may have to be told of messages behind `from`; UINT32_MAX where counting them
+ * would cost more than looking at the messages. */
+static uint32_t movement_candidates(const struct movement *mv)
+{
+    uint32_t candidates = 0;
+
+    if (mv->to - mv->from <= mv->g->active.count)
+        return UINT32_MAX;
+    for (uint32_t i = 0; i < mv->g->active.count; i++) {
+        const struct member *mb = vec_at(&mv->g->active, i);
+        candidates += mb->user != mv->reader && mb->last_own > mv->from;
+    }
+    return candidates;
+}
+
+/*
+ * Tells each author with messages in (from, to] of the newest of them, and the reader's own devices
+ * of the last. The messages are walked newest first until every member who can have one is told. A
+ * mark only rises, so all walks of a member together pass each message once.
+ */
+static void tell_movement(const struct movement *mv)
+{
+    uint64_t stamp = 2 * mv->c->cursor + (mv->type == EVENT_message_read);
+    uint32_t left = movement_candidates(mv);
+
+    if (mv->c->sink == NULL)
+        return;
+    for (uint32_t seq = mv->to; seq > mv->from && left > 0; seq--) {
+        const struct message *msg = group_message(mv->g, seq);
+        const struct user *author = state_user(mv->m, msg->author);
+        struct member *mb = state_member(mv->m, mv->g, author);
+        if (mb->told == stamp || author == mv->reader || !member_is_active(mb))
+            continue;
+        mb->told = stamp;
+        left--;
+        tell_one(mv, msg, author);
+    }
+    tell_one(mv, group_message(mv->g, mv->to), mv->reader);
+}
+
+static void mark_move(struct model *m, struct member *mb, struct mark *mark, uint32_t seq,
+                      enum event_type type, const struct commit *c)
+{
+    struct movement mv = {m, mb->group, mb->user, mark->seq, seq, type, c};
+
+    if (seq <= mark->seq)
+        return;
+    *mark = (struct mark){seq, c->cursor, c->time};
+    list_remove(&mb->by_mark);
+    list_append(&mb->group->by_mark, &mb->by_mark);
+    tell_movement(&mv);
+}
+
+void apply_receipt_mark(struct model *m, const struct record_receipt_mark *r,
+                        const struct commit *c)
+{
+    struct group *g = state_group(m, r->group);
+    struct member *mb = state_member(m, g, state_user(m, r->user));
+
+    mark_move(m, mb, &mb->delivered, r->seq, EVENT_message_delivered, c);
+    if (r->kind == RECEIPT_READ)
+        mark_move(m, mb, &mb->read, r->seq, EVENT_message_read, c);
+}

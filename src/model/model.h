@@ -1,0 +1,260 @@
+/*
+ * model: users, sessions, groups, members, messages and receipts, as the durable journal makes
+ * them.
+ *
+ * The one way in is model_commit: a record, in journal order, at start-up and while running alike.
+ * check decides and may not write, apply writes and may not refuse; neither reads a clock, a random
+ * source, configuration or an address, nor walks in pointer order. So equal journals give equal
+ * models, and model_digest shows it.
+ *
+ * Everything here is read by handlers through const pointers, which stay valid until the next
+ * commit (users, sessions that are not ended, groups, members and messages even longer: for the
+ * life of the model). One thread. No I/O.
+ */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/vec.h"
+#include "model/record.h"
+
+struct model;
+struct group;
+struct member;
+struct message;
+
+/* Words that belong to a room above (core/hub): zero at the start, never read or written here, not
+ * part of the model, not in the digest. */
+struct annotation {
+    void *p;
+    uint32_t words[2];
+};
+
+struct user {
+    uint32_t number; /* 1, 2, 3, … */
+    struct uuid id;
+    uint64_t cursor; /* of the record that made it */
+    int64_t created_at;
+    struct bytes username, username_key, email, email_key; /* in one allocation with the user */
+    struct bytes password;                                 /* encoded hash */
+    struct session *sessions;                              /* newest first */
+    uint32_t session_count;
+    struct vec memberships; /* struct member *, also those that ended, in order of joining */
+    uint32_t active_groups;
+    struct annotation annotation;
+};
+
+enum platform { PLATFORM_WEB, PLATFORM_IOS, PLATFORM_ANDROID, PLATFORM_LIVE, PLATFORM_COUNT };
+
+struct session {
+    struct uuid id;
+    struct record_hash token; /* BLAKE2b-256 of the messaging URL's UUID */
+    struct user *user;
+    struct session *next; /* of the same user */
+    int64_t created_at;
+    uint32_t annotation; /* core/hub's, as struct annotation */
+    uint32_t build;
+    uint32_t device_id_len;
+    uint32_t model_len;
+    uint32_t name_len;
+    uint8_t platform;
+    char texts[]; /* device_id, model, name */
+};
+
+enum role { ROLE_MEMBER, ROLE_OWNER };
+
+enum membership { MEMBERSHIP_ACTIVE, MEMBERSHIP_LEFT, MEMBERSHIP_REMOVED };
+
+/* A time of membership, in cursors, both ends included; `to` is UINT64_MAX while it lasts. */
+struct span {
+    uint64_t from;
+    uint64_t to;
+};
+
+/* How far a member has got: everything up to `seq`; 0 is nothing. */
+struct mark {
+    uint32_t seq;
+    uint64_t cursor; /* of the change that moved it here */
+    int64_t time;
+};
+
+/* A user in a group, from the first joining on; stays when the user goes. */
+struct member {
+    struct group *group;
+    struct user *user;
+    uint8_t role;
+    uint8_t membership;
+    uint32_t active_at; /* place in group->active while active */
+    uint32_t last_own;  /* seq of the newest message of theirs here, or 0 */
+    struct mark delivered;
+    struct mark read;
+    struct list by_mark; /* in group->by_mark: in the order in which the marks moved */
+    uint64_t told; /* scratch of receipt_mark: the change that last told this author; no state */
+    uint32_t span_count;
+    struct span span;     /* the newest */
+    struct span *earlier; /* span_count - 1 of them, oldest first */
+};
+
+enum change_kind { CHANGE_CREATED, CHANGE_ADDED, CHANGE_REMOVED };
+
+/* A change of a group that its members see: events 70, 72, 73. */
+struct change {
+    uint64_t cursor;
+    int64_t time;
+    const struct user *user;
+    const struct user *by;
+    uint8_t kind;
+};
+
+struct group {
+    uint32_t number;
+    struct uuid id;
+    uint64_t cursor;        /* of the record that made it */
+    uint64_t last_cursor;   /* of the newest message or change */
+    struct bytes name;      /* in one allocation with the group */
+    uint32_t founder_count; /* the first so many of `members` came with the group */
+    struct user *owner;     /* NULL while the group is empty */
+    struct vec members;     /* struct member *, in order of first joining, for ever */
+    struct vec active;      /* struct member *, those who are members now */
+    struct vec messages;    /* struct message *, place seq - 1 */
+    struct vec changes;     /* struct change *, in order */
+    struct list by_mark;    /* members whose marks moved, latest last */
+};
+
+struct message {
+    struct uuid id;
+    uint64_t cursor;
+    int64_t time;
+    uint32_t group;  /* number */
+    uint32_t author; /* number */
+    uint32_t seq;
+    uint32_t previous_own; /* seq of the author's message before this one in the group, or 0 */
+    uint32_t data_len;
+    uint8_t client_id_len;
+    uint8_t texts[]; /* client_id, data */
+};
+
+/* ---- events ------------------------------------------------------------------------------------
+ */
+
+enum event_type {
+#define EVENT(wire, name, audience) EVENT_##name = wire,
+#include "model/event.def"
+#undef EVENT
+};
+
+/* What happened; pointers as the model's. Unused ones are NULL. */
+struct event {
+    enum event_type type;
+    uint64_t cursor;
+    int64_t time;
+    const struct group *group;
+    const struct user *user;       /* author, reader, who joined or left, who made the group */
+    const struct user *by;         /* 72, 73: who wanted it */
+    const struct message *message; /* 20, 22, 23 */
+    const struct user *to;         /* the person who sees it (22, 23) */
+    const struct session *session; /* session_ended; gone after the call */
+};
+
+/* Called for each event of a commit, in order, before model_commit returns. */
+struct event_sink {
+    void *ctx;
+    void (*tell)(void *ctx, const struct event *event);
+};
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
+
+struct model *model_new(void);
+void model_free(struct model *m);
+
+/* ---- the way in
+ * ---------------------------------------------------------------------------------- */
+
+/*
+ * May this record be committed now? ERR_ok, or the reason for a client: ERR_username_taken,
+ * ERR_email_taken, ERR_group_not_found (also where the one who asks may not see it),
+ * ERR_user_not_found, ERR_not_a_member, ERR_forbidden, ERR_already_member, ERR_client_id_reused,
+ * ERR_duplicate (it was done before and nothing would change), ERR_refused (names something that
+ * does not exist).
+ */
+enum err model_check(const struct model *m, const struct record *r) MUST_CHECK;
+
+/*
+ * Takes the record of journal number `cursor`, greater than any before: decodes, checks, applies,
+ * tells `sink` (may be NULL) the events. Whatever model_check says is returned, and a refused
+ * record changes nothing but the clock's high mark. ERR_damaged: the payload is not of this format.
+ */
+enum err model_commit(struct model *m, uint64_t cursor, uint16_t type, struct bytes payload,
+                      const struct event_sink *sink) MUST_CHECK;
+
+/* ---- looking
+ * ------------------------------------------------------------------------------------- */
+
+/* Each is NULL where there is none. Keys are folded forms. */
+const struct user *model_user(const struct model *m, uint32_t number);
+const struct user *model_user_by_id(const struct model *m, const struct uuid *id);
+const struct user *model_user_by_name(const struct model *m, struct bytes key);
+const struct user *model_user_by_email(const struct model *m, struct bytes key);
+const struct session *model_session_by_id(const struct model *m, const struct uuid *id);
+const struct session *model_session_by_token(const struct model *m,
+                                             const struct record_hash *token);
+const struct group *model_group(const struct model *m, uint32_t number);
+const struct group *model_group_by_id(const struct model *m, const struct uuid *id);
+const struct message *model_message_by_id(const struct model *m, const struct uuid *id);
+const struct message *model_message_by_client_id(const struct model *m, const struct user *author,
+                                                 struct bytes client_id);
+/* Past members too. */
+const struct member *model_member(const struct model *m, const struct group *g,
+                                  const struct user *u);
+
+uint32_t model_user_count(const struct model *m);
+uint32_t model_group_count(const struct model *m);
+uint64_t model_message_count(const struct model *m);
+
+/* The newest cursor that went through model_commit; 0 for none. */
+uint64_t model_cursor(const struct model *m);
+/* The newest time; no event is older than the one before. */
+int64_t model_time(const struct model *m);
+
+static inline bool member_is_active(const struct member *mb)
+{
+    return mb != NULL && mb->membership == MEMBERSHIP_ACTIVE;
+}
+
+/* Was the member there at `cursor`? */
+bool member_saw(const struct member *mb, uint64_t cursor);
+
+static inline struct bytes message_client_id(const struct message *msg)
+{
+    return bytes_of(msg->texts, msg->client_id_len);
+}
+
+static inline struct bytes message_data(const struct message *msg)
+{
+    return bytes_of(msg->texts + msg->client_id_len, msg->data_len);
+}
+
+/* Message number `seq` of the group; NULL for 0 and beyond the last. */
+static inline const struct message *group_message(const struct group *g, uint32_t seq)
+{
+    return seq == 0 || seq > g->messages.count ? NULL : vec_at(&g->messages, seq - 1);
+}
+
+/* The newest message that `mb` wrote with a number of at most `seq`; NULL where there is none. */
+const struct message *member_own_message(const struct member *mb, uint32_t seq);
+
+/* ---- proof
+ * --------------------------------------------------------------------------------------- */
+
+#define MODEL_DIGEST_LEN 32
+/* BLAKE2b-256 over a canonical walk: equal models, equal digests, on any machine. */
+void model_digest(const struct model *m, uint8_t out[static MODEL_DIGEST_LEN]);
+
+/* Walks every invariant and ends the process (ENSURE) where one does not hold. Slow: for tests. */
+void model_verify(const struct model *m);
+
+#endif

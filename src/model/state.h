@@ -1,0 +1,58 @@
+/*
+ * state: the inside of the model, for the files of this room only.
+ *
+ * Each resource has check_x and apply_x for its records here; commit.c calls them.
+ */
+#ifndef MODEL_STATE_H
+#define MODEL_STATE_H
+
+#include "model/model.h"
+
+struct model {
+    uint64_t cursor;
+    int64_t time;
+    uint64_t message_count;
+    struct vec users;  /* struct user *, place number - 1 */
+    struct vec groups; /* struct group *, place number - 1 */
+    struct map users_by_id, users_by_name, users_by_email;
+    struct map sessions_by_id, sessions_by_token;
+    struct map groups_by_id;
+    struct map members; /* by group and user number */
+    struct map messages_by_id;
+    struct map messages_by_client_id; /* those that have one, by author and client_id */
+};
+
+/* What an apply function may know beside its record. */
+struct commit {
+    uint64_t cursor;
+    int64_t time;                  /* of the events: never before the one before */
+    const struct event_sink *sink; /* may be NULL */
+};
+
+static inline void commit_tell(const struct commit *c, struct event e)
+{
+    e.cursor = c->cursor;
+    e.time = c->time;
+    if (c->sink != NULL)
+        c->sink->tell(c->sink->ctx, &e);
+}
+
+#define RECORD(number, name, fields)                                                               \
+    enum err check_##name(const struct model *m, const struct record_##name *r) MUST_CHECK;        \
+    void apply_##name(struct model *m, const struct record_##name *r, const struct commit *c);
+#include "model/record.def"
+#undef RECORD
+
+/* The same finders without const, for apply. */
+struct user *state_user(const struct model *m, uint32_t number);
+struct group *state_group(const struct model *m, uint32_t number);
+struct member *state_member(const struct model *m, const struct group *g, const struct user *u);
+
+void state_init_users(struct model *m);
+void state_init_sessions(struct model *m);
+void state_init_groups(struct model *m);
+void state_init_messages(struct model *m);
+void state_free_user(struct user *u);
+void state_free_group(struct group *g);
+
+#endif

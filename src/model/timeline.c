@@ -1,0 +1,406 @@
+#include "model/timeline.h"
+
+#include "base/ensure.h"
+
+#include <stdlib.h>
+
+/*
+ * A source yields events of one group in the order of their cursors; the heap merges sources. Two
+ * kinds: a span of membership (messages and changes of the group in it), and one receipt.
+ */
+struct source {
+    uint64_t cursor;             /* of its next event */
+    const struct member *member; /* span: the user's own; receipt: the reader */
+    uint64_t last;               /* span: the last cursor that it may give */
+    int64_t time;                /* receipt: of its mark */
+    uint32_t message; /* span: place of the next message; receipt: seq of the next own message */
+    uint32_t change;  /* span: place of the next change */
+    uint32_t message_floor; /* receipt: own messages down to above this seq */
+    uint8_t receipt;        /* 0: a span; else the event type, 22 or 23 */
+};
+
+struct timeline {
+    const struct model *m;
+    const struct user *user;
+    uint64_t position;
+    uint64_t horizon;
+    int64_t newer_than; /* receipts up to this time are left out */
+    bool all;
+    bool in_round;
+    struct source *heap; /* the source with the smallest cursor first */
+    uint32_t count;
+    uint32_t cap;
+};
+
+/* ---- the heap -------------------------------------------------------------------------------- */
+
+/* Delivered comes before read where one change moved both. */
+static bool source_before(const struct source *a, const struct source *b)
+{
+    return a->cursor != b->cursor ? a->cursor < b->cursor : a->receipt < b->receipt;
+}
+
+static void heap_swap(struct source *heap, uint32_t a, uint32_t b)
+{
+    struct source t = heap[a];
+    heap[a] = heap[b];
+    heap[b] = t;
+}
+
+static void heap_sink(struct timeline *t, uint32_t i)
+{
+    for (;;) {
+        uint32_t least = i;
+        for (uint32_t child = 2 * i + 1; child <= 2 * i + 2 && child < t->count; child++) {
+            if (source_before(&t->heap[child], &t->heap[least]))
+                least = child;
+        }
+        if (least == i)
+            return;
+        heap_swap(t->heap, i, least);
+        i = least;
+    }
+}
+
+static void heap_push(struct timeline *t, struct source s)
+{
+    if (t->count == t->cap) {
+        t->cap = t->cap == 0 ? 8 : 2 * t->cap;
+        t->heap = xrealloc(t->heap, t->cap * sizeof *t->heap);
+    }
+    uint32_t i = t->count++;
+    t->heap[i] = s;
+    for (; i > 0 && source_before(&t->heap[i], &t->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        heap_swap(t->heap, i, (i - 1) / 2);
+}
+
+static void heap_pop(struct timeline *t)
+{
+    t->heap[0] = t->heap[--t->count];
+    heap_sink(t, 0);
+}
+
+/* ---- spans ----------------------------------------------------------------------------------- */
+
+/* The place of the first message or change with a cursor above `cursor`. */
+static uint32_t first_after(const struct vec *v, uint64_t cursor,
+                            uint64_t (*cursor_of)(const void *element))
+{
+    uint32_t low = 0, high = v->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (cursor_of(vec_at(v, middle)) > cursor)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static uint64_t message_cursor(const void *element)
+{
+    return ((const struct message *)element)->cursor;
+}
+
+static uint64_t change_cursor(const void *element)
+{
+    return ((const struct change *)element)->cursor;
+}
+
+/* Sets s->cursor to that of the source's next event; false where it has none. */
+static bool span_advance(struct source *s)
+{
+    const struct group *g = s->member->group;
+    uint64_t next = UINT64_MAX;
+
+    if (s->message < g->messages.count)
+        next = message_cursor(vec_at(&g->messages, s->message));
+    if (s->change < g->changes.count) {
+        uint64_t change = change_cursor(vec_at(&g->changes, s->change));
+        next = change < next ? change : next;
+    }
+    s->cursor = next;
+    return next <= s->last;
+}
+
+static void add_span(struct timeline *t, const struct member *mb, const struct span *span)
+{
+    uint64_t after = span->from - 1 > t->position ? span->from - 1 : t->position;
+    uint64_t last = span->to < t->horizon ? span->to : t->horizon;
+    const struct group *g = mb->group;
+
+    if (last <= after)
+        return;
+    struct source s = {.member = mb,
+                       .last = last,
+                       .message = first_after(&g->messages, after, message_cursor),
+                       .change = first_after(&g->changes, after, change_cursor)};
+    if (span_advance(&s))
+        heap_push(t, s);
+}
+
+static void event_of_change(const struct group *g, const struct change *ch, struct event *out)
+{
+    static const enum event_type types[] = {[CHANGE_CREATED] = EVENT_group_created,
+                                            [CHANGE_ADDED] = EVENT_member_added,
+                                            [CHANGE_REMOVED] = EVENT_member_removed};
+    *out = (struct event){.type = types[ch->kind],
+                          .cursor = ch->cursor,
+                          .time = ch->time,
+                          .group = g,
+                          .user = ch->user,
+                          .by = ch->by};
+}
+
+static void event_of_message(const struct timeline *t, const struct group *g,
+                             const struct message *msg, struct event *out)
+{
+    *out = (struct event){.type = EVENT_message_posted,
+                          .cursor = msg->cursor,
+                          .time = msg->time,
+                          .group = g,
+                          .user = model_user(t->m, msg->author),
+                          .message = msg};
+}
+
+/* Gives the event at s->cursor; false when the span has no more. */
+static bool span_next(const struct timeline *t, struct source *s, struct event *out)
+{
+    const struct group *g = s->member->group;
+    const struct message *msg =
+        s->message < g->messages.count ? vec_at(&g->messages, s->message) : NULL;
+
+    if (msg != NULL && msg->cursor == s->cursor) {
+        event_of_message(t, g, msg, out);
+        s->message++;
+    } else {
+        event_of_change(g, vec_at(&g->changes, s->change), out);
+        s->change++;
+    }
+    return span_advance(s);
+}
+
+/* ---- receipts -------------------------------------------------------------------------------- */
+
+static const struct mark *mark_of(const struct member *mb, enum event_type type)
+{
+    return type == EVENT_message_read ? &mb->read : &mb->delivered;
+}
+
+/* The mark is in this round and the user (whose membership is `own`) was there. */
+static bool mark_counts(const struct timeline *t, const struct member *own, const struct mark *mark)
+{
+    return mark->cursor > t->position && mark->cursor <= t->horizon && mark->time > t->newer_than &&
+           member_saw(own, mark->cursor);
+}
+
+/* After a cursor: one event for the mark of `reader`, naming the newest own message that it covers;
+ * for the user's own mark, the message that they acknowledged. */
+static void add_newest(struct timeline *t, const struct member *own, const struct member *reader,
+                       enum event_type type)
+{
+    const struct mark *mark = mark_of(reader, type);
+    if (!mark_counts(t, own, mark))
+        return;
+    const struct message *msg =
+        reader == own ? group_message(own->group, mark->seq) : member_own_message(own, mark->seq);
+    if (msg != NULL)
+        heap_push(t, (struct source){.cursor = mark->cursor,
+                                     .time = mark->time,
+                                     .member = reader,
+                                     .message = msg->seq,
+                                     .message_floor = msg->seq - 1,
+                                     .receipt = (uint8_t)type});
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    uint64_t x = ((const struct source *)a)->cursor, y = ((const struct source *)b)->cursor;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/*
+ * From the beginning: each own message with its newest receipt. The newest mark decides for all
+ * messages up to it, the next older one for those above that, and so on: a staircase. Each step is
+ * one source, which walks the own messages in (floor, mark].
+ */
+static void add_staircase(struct timeline *t, const struct member *own, enum event_type type)
+{
+    const struct group *g = own->group;
+    struct source *steps = NULL;
+    uint32_t count = 0, cap = 0, floor = 0;
+
+    if (own->last_own == 0)
+        return;
+    for (const struct list *l = g->by_mark.next; l != &g->by_mark; l = l->next) {
+        const struct member *reader = LIST_OWNER(l, struct member, by_mark);
+        const struct mark *mark = mark_of(reader, type);
+        if (reader == own || !mark_counts(t, own, mark))
+            continue;
+        if (count == cap) {
+            cap = cap == 0 ? 16 : 2 * cap;
+            steps = xrealloc(steps, cap * sizeof *steps);
+        }
+        steps[count++] = (struct source){.cursor = mark->cursor,
+                                         .time = mark->time,
+                                         .member = reader,
+                                         .message = mark->seq,
+                                         .receipt = (uint8_t)type};
+    }
+    if (count > 0)
+        qsort(steps, count, sizeof *steps, newest_first);
+    for (uint32_t i = 0; i < count; i++) {
+        struct source s = steps[i];
+        const struct message *msg = member_own_message(own, s.message);
+        if (msg == NULL || msg->seq <= floor)
+            continue;
+        s.message_floor = floor;
+        floor = s.message;
+        s.message = msg->seq;
+        heap_push(t, s);
+    }
+    free(steps);
+}
+
+static void add_receipts(struct timeline *t, const struct member *own)
+{
+    const struct list *head = &own->group->by_mark;
+
+    if (t->all) {
+        add_staircase(t, own, EVENT_message_delivered);
+        add_staircase(t, own, EVENT_message_read);
+        return;
+    }
+    for (const struct list *l = head->prev; l != head; l = l->prev) {
+        const struct member *reader = LIST_OWNER(l, struct member, by_mark);
+        if (reader->delivered.cursor <= t->position && reader->read.cursor <= t->position)
+            break;
+        add_newest(t, own, reader, EVENT_message_delivered);
+        add_newest(t, own, reader, EVENT_message_read);
+    }
+}
+
+/* Gives the receipt of one own message; false when the step has no more. The mark may have moved on
+ * since the round began: this one stays true, and the newer one is in the next round. */
+static bool receipt_next(const struct timeline *t, struct source *s, struct event *out)
+{
+    const struct group *g = s->member->group;
+    const struct message *msg = group_message(g, s->message);
+
+    *out = (struct event){.type = (enum event_type)s->receipt,
+                          .cursor = s->cursor,
+                          .time = s->time,
+                          .group = g,
+                          .user = s->member->user,
+                          .message = msg,
+                          .to = t->user};
+    s->message = msg->previous_own;
+    return s->message > s->message_floor;
+}
+
+/* ---- rounds ---------------------------------------------------------------------------------- */
+
+/* Starts a round; false where the model holds nothing beyond the position. */
+static bool timeline_round(struct timeline *t)
+{
+    t->horizon = model_cursor(t->m);
+    if (t->horizon == t->position)
+        return false;
+    for (uint32_t i = 0; i < t->user->memberships.count; i++) {
+        const struct member *mb = vec_at(&t->user->memberships, i);
+        if (mb->group->last_cursor > t->position) {
+            for (uint32_t k = 0; k + 1 < mb->span_count; k++)
+                add_span(t, mb, &mb->earlier[k]);
+            add_span(t, mb, &mb->span);
+        }
+        add_receipts(t, mb);
+    }
+    t->in_round = true;
+    return true;
+}
+
+struct timeline *timeline_new(const struct model *m, const struct user *user, uint64_t after,
+                              bool all)
+{
+    struct timeline *t = xcalloc(1, sizeof *t);
+    t->m = m;
+    t->user = user;
+    t->position = after;
+    t->all = all;
+    t->newer_than = INT64_MIN;
+    return t;
+}
+
+/* Times rise with cursors, so the newest cursor of the user's groups at or before `time` parts
+ * them. */
+static uint64_t last_cursor_until(const struct group *g, int64_t time)
+{
+    uint32_t low = 0, high = g->messages.count;
+    uint64_t cursor = 0;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct message *msg = vec_at(&g->messages, middle);
+        if (msg->time > time)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    if (low > 0)
+        cursor = message_cursor(vec_at(&g->messages, low - 1));
+    for (uint32_t i = g->changes.count; i > 0; i--) {
+        const struct change *ch = vec_at(&g->changes, i - 1);
+        if (ch->time <= time)
+            return ch->cursor > cursor ? ch->cursor : cursor;
+    }
+    return cursor;
+}
+
+struct timeline *timeline_new_since(const struct model *m, const struct user *user, int64_t time)
+{
+    uint64_t after = 0;
+
+    for (uint32_t i = 0; i < user->memberships.count; i++) {
+        const struct member *mb = vec_at(&user->memberships, i);
+        uint64_t cursor = last_cursor_until(mb->group, time);
+        after = cursor > after ? cursor : after;
+    }
+    struct timeline *t = timeline_new(m, user, after, false);
+    t->newer_than = time;
+    return t;
+}
+
+void timeline_free(struct timeline *t)
+{
+    if (t == NULL)
+        return;
+    free(t->heap);
+    free(t);
+}
+
+bool timeline_next(struct timeline *t, struct event *out)
+{
+    while (t->count == 0) {
+        if (t->in_round) {
+            t->in_round = false;
+            t->all = false;
+            t->position = t->horizon;
+        }
+        if (!timeline_round(t))
+            return false;
+    }
+    struct source *s = &t->heap[0];
+    bool more = s->receipt != 0 ? receipt_next(t, s, out) : span_next(t, s, out);
+    if (more)
+        heap_sink(t, 0);
+    else
+        heap_pop(t);
+    return true;
+}
+
+uint64_t timeline_position(const struct timeline *t)
+{
+    if (!t->in_round)
+        return t->position;
+    return t->count > 0 ? t->heap[0].cursor - 1 : t->horizon;
+}
