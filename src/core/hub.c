@@ -1,0 +1,80 @@
+#include "core/hub.h"
+
+#include "base/ensure.h"
+
+/* The annotations of users and sessions are this room's; the rest of them stays const. */
+static struct user *annotated_user(const struct session *s)
+{
+    return s->user;
+}
+
+static void session_used(const struct session *s, int64_t now_ms)
+{
+    ((struct session *)(uintptr_t)s)->annotation = (uint32_t)(now_ms / 1000);
+}
+
+void hub_attach(struct listener *l, const struct session *session)
+{
+    struct user *u = annotated_user(session);
+
+    ENSURE(l->user == NULL);
+    l->user = u;
+    l->session = session;
+    l->next = u->annotation.p;
+    u->annotation.p = l;
+}
+
+void hub_detach(struct listener *l, int64_t now_ms)
+{
+    if (l->user == NULL)
+        return;
+    for (struct listener *at = l->user->annotation.p, *before = NULL; at != NULL;
+         before = at, at = at->next) {
+        if (at != l)
+            continue;
+        if (before == NULL)
+            l->user->annotation.p = l->next;
+        else
+            before->next = l->next;
+        break;
+    }
+    if (l->session != NULL)
+        session_used(l->session, now_ms);
+    l->user = NULL;
+    l->session = NULL;
+    l->next = NULL;
+}
+
+uint32_t hub_session_sockets(const struct session *s, struct listener **oldest)
+{
+    uint32_t count = 0;
+
+    *oldest = NULL;
+    for (struct listener *l = hub_first(s->user); l != NULL; l = l->next) {
+        if (l->session == s) {
+            count++;
+            *oldest = l;
+        }
+    }
+    return count;
+}
+
+const struct session *hub_longest_unused(const struct user *u)
+{
+    const struct session *best = NULL;
+    int64_t best_used = 0;
+
+    for (const struct session *s = u->sessions; s != NULL; s = s->next) {
+        struct listener *oldest;
+        int64_t used = s->created_at / 1000;
+        if (s->annotation > used)
+            used = s->annotation;
+        if (hub_session_sockets(s, &oldest) > 0)
+            used += INT64_MAX / 2;
+        if (best == NULL || used <= best_used) {
+            best = s;
+            best_used = used;
+        }
+    }
+    return best;
+}
