@@ -1,0 +1,52 @@
+#include "api/api.h"
+
+#include "api/channel.h"
+#include "api/pending.h"
+#include "api/rest.h"
+
+/* Keys that a limit remembers: 8 bytes each and a fingerprint. */
+#define LIMIT_ENTRIES 65536
+
+void api_init(struct api *a)
+{
+    a->register_by_address = limit_table_new(LIMIT_ENTRIES, &a->limits.register_);
+    a->login_by_account = limit_table_new(LIMIT_ENTRIES, &a->limits.login_account);
+    a->login_by_address = limit_table_new(LIMIT_ENTRIES, &a->limits.login_address);
+}
+
+void api_release(struct api *a)
+{
+    limit_table_free(a->register_by_address);
+    limit_table_free(a->login_by_account);
+    limit_table_free(a->login_by_address);
+    arena_release(&a->arena);
+    buf_release(&a->body);
+    buf_release(&a->frames);
+    buf_release(&a->scratch);
+    pending_release(a);
+}
+
+struct net_hooks api_net_hooks(struct api *a)
+{
+    return (struct net_hooks){.ctx = a,
+                              .on_request = rest_on_request,
+                              .on_bad_request = rest_on_bad_request,
+                              .on_message = channel_on_message,
+                              .on_drained = channel_on_drained,
+                              .on_closed = channel_on_closed};
+}
+
+struct engine_hooks api_engine_hooks(struct api *a)
+{
+    return (struct engine_hooks){.ctx = a, .tell = tell_event};
+}
+
+uint32_t api_pending(const struct api *a)
+{
+    return a->pending_count;
+}
+
+void api_drain(struct api *a)
+{
+    a->draining = true;
+}

@@ -1,0 +1,76 @@
+/*
+ * api: what the outside may say and what it gets back. The rest of the server is reached from
+ * here: requests and RPCs come in through the net's hooks, become records for the engine, and the
+ * engine's events go out through the hub's listeners.
+ *
+ * server.c makes one struct api, fills the public part and calls api_init; then api_net_hooks and
+ * api_engine_hooks wire it up.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include "auth/limit.h"
+#include "auth/password.h"
+#include "auth/token.h"
+#include "base/json_read.h"
+#include "core/engine.h"
+#include "core/hub.h"
+#include "net/conn.h"
+
+/* Policy: sizes and rates; see src/config.def for what they mean. */
+struct api_limits {
+    uint32_t password_min, password_max;
+    uint32_t name_max, username_max;
+    uint32_t user_ids_max, group_members_max, user_groups_max;
+    uint32_t user_sessions_max, session_sockets_max;
+    uint32_t message_max, ping_interval_s, send_queue_max;
+    uint32_t token_days;
+    struct json_limits json;
+    struct limit_rate send, register_, login_account, login_address;
+};
+
+struct pending; /* pending.h */
+
+/* What is wrong, beyond the error itself: a sentence (static or in the arena) that says more than
+ * the error's own, or NULL; and when it may be tried again, or 0. */
+struct problem {
+    const char *detail;
+    uint32_t retry_ms;
+};
+
+struct api {
+    /* Set before api_init, borrowed. */
+    struct engine *engine;
+    struct password_pool *passwords;
+    const struct token_key *token_key;
+    const char *public_url; /* "" or a base without a final slash */
+    struct api_limits limits;
+
+    /* Its own. */
+    struct arena arena; /* of the request or RPC that is being handled */
+    struct buf body;    /* the JSON that is being written */
+    struct buf frames;  /* several frames for one socket */
+    struct buf scratch; /* folded names and the like */
+    struct limit_table *register_by_address;
+    struct limit_table *login_by_account;
+    struct limit_table *login_by_address;
+    struct pending *free_pendings;
+    uint32_t free_pending_count;
+    uint32_t pending_count; /* requests and RPCs that wait for a worker or a commit */
+    bool draining;          /* the server goes away: nothing new is begun */
+};
+
+void api_init(struct api *a);
+void api_release(struct api *a);
+
+/* What the net and the engine call; `a` is their ctx. */
+struct net_hooks api_net_hooks(struct api *a);
+struct engine_hooks api_engine_hooks(struct api *a);
+
+/* Requests that wait for an answer. */
+uint32_t api_pending(const struct api *a);
+
+/* From now on changes are refused with ERR_shutting_down. */
+void api_drain(struct api *a);
+
+#endif

@@ -1,0 +1,226 @@
+#include "api/channel.h"
+
+#include "api/rest.h"
+#include "base/clock.h"
+#include "base/ensure.h"
+
+#include <stdlib.h>
+
+void channel_send_body(struct api *a, struct conn *c)
+{
+    struct frame *f = frame_new_text(buf_bytes(&a->body));
+    conn_send(c, f);
+    frame_unref(f);
+}
+
+void rpc_done(const struct rpc *rpc)
+{
+    struct api *a = rpc->api;
+
+    if (rpc->reply.id.len == 0)
+        return;
+    buf_reset(&a->body);
+    render_ok(&a->body, &rpc->reply, engine_now(a->engine), NULL, NULL, false);
+    channel_send_body(a, rpc->channel->conn);
+}
+
+void rpc_refuse(struct api *a, struct conn *c, const struct reply *reply, enum err err,
+                const struct problem *problem)
+{
+    buf_reset(&a->body);
+    render_refusal(&a->body, reply, engine_now(a->engine), err, problem);
+    channel_send_body(a, c);
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static bool query_uint(struct bytes v, uint64_t *out)
+{
+    uint64_t n = 0;
+
+    if (v.len == 0 || v.len > 18)
+        return false;
+    for (size_t i = 0; i < v.len; i++) {
+        if (v.p[i] < '0' || v.p[i] > '9')
+            return false;
+        n = 10 * n + (uint64_t)(v.p[i] - '0');
+    }
+    *out = n;
+    return true;
+}
+
+static bool query_field(struct bytes name, struct bytes value, struct catchup_request *r)
+{
+    if (bytes_equal(name, BYTES("after")))
+        return r->has_after = query_uint(value, &r->after);
+    if (bytes_equal(name, BYTES("limit")))
+        return r->has_limit = query_uint(value, &r->limit) && r->limit > 0;
+    if (bytes_equal(name, BYTES("epoch")))
+        return r->has_epoch = uuid_parse(value, &r->epoch);
+    return true; /* unknown fields are ignored */
+}
+
+/* ?after=CURSOR&epoch=UUID&limit=N; no value of these needs percent-encoding. */
+static bool read_query(struct bytes query, struct catchup_request *r)
+{
+    while (query.len > 0) {
+        const uint8_t *end = memchr(query.p, '&', query.len);
+        size_t len = end != NULL ? (size_t)(end - query.p) : query.len;
+        const uint8_t *eq = memchr(query.p, '=', len);
+        size_t name_len = eq != NULL ? (size_t)(eq - query.p) : len;
+        struct bytes name = bytes_of(query.p, name_len);
+        struct bytes value = eq != NULL ? bytes_of(eq + 1, len - name_len - 1) : bytes_of(NULL, 0);
+        if (!query_field(name, value, r))
+            return false;
+        len += end != NULL;
+        query = bytes_of(query.p + len, query.len - len);
+    }
+    return true;
+}
+
+static void close_oldest(struct api *a, const struct session *s)
+{
+    struct listener *oldest;
+
+    if (hub_session_sockets(s, &oldest) < a->limits.session_sockets_max)
+        return;
+    hub_detach(oldest, engine_now(a->engine));
+    conn_close(channel_of(oldest)->conn, WS_CLOSE_REPLACED, BYTES("a newer socket took its place"));
+}
+
+enum err channel_open(struct call *call, struct problem *problem)
+{
+    struct api *a = call->api;
+    struct catchup_request request = {0};
+    struct record_hash token;
+
+    hash_bytes(bytes_of(call->id.b, sizeof call->id.b), token.b, sizeof token.b);
+    const struct session *s = model_session_by_token(engine_model(a->engine), &token);
+    if (s == NULL)
+        return ERR_not_found;
+    switch (call->request->upgrade) {
+    case HTTP_UPGRADE_NONE:
+    case HTTP_UPGRADE_VERSION:
+        return ERR_upgrade_required;
+    case HTTP_UPGRADE_INVALID:
+        return ERR_bad_upgrade;
+    case HTTP_UPGRADE_WEBSOCKET:
+        break;
+    }
+    if (!read_query(call->request->query, &request)) {
+        problem->detail = "after and limit must be numbers, epoch a UUID.";
+        return ERR_invalid_field;
+    }
+    close_oldest(a, s);
+    struct channel *ch = xcalloc(1, sizeof *ch);
+    ch->conn = call->conn;
+    conn_set_data(call->conn, ch);
+    hub_attach(&ch->listener, s);
+    ch->listener.live = true;
+    conn_upgrade(call->conn, call->request);
+    if (request.has_after || request.has_limit)
+        catchup_start(a, ch, &request);
+    return ERR_ok;
+}
+
+void channel_on_closed(void *ctx, struct conn *c)
+{
+    struct api *a = ctx;
+    struct channel *ch = conn_data(c);
+
+    if (ch == NULL)
+        return;
+    catchup_free(ch);
+    hub_detach(&ch->listener, engine_now(a->engine));
+    conn_set_data(c, NULL);
+    free(ch);
+}
+
+void channel_on_drained(void *ctx, struct conn *c)
+{
+    struct channel *ch = conn_data(c);
+    if (ch != NULL && ch->catchup != NULL)
+        catchup_pump(ctx, ch);
+}
+
+/* ---- RPCs ------------------------------------------------------------------------------------ */
+
+static enum err rpc_run(struct rpc *rpc, struct problem *problem)
+{
+    switch (rpc->reply.method) {
+#define RPC(method, handler)                                                                       \
+    case method:                                                                                   \
+        return handler(rpc, problem);
+#include "api/rpc.def"
+#undef RPC
+    }
+    return ERR_unknown_method;
+}
+
+/* Reads the envelope: method, id, body. What can be read of it is in *rpc also after an error, so
+ * that the refusal can echo it. */
+static enum err envelope_read(struct rpc *rpc, struct bytes text, struct problem *problem)
+{
+    struct json root;
+    int64_t method;
+
+    enum err err =
+        json_read(text, rpc->api->limits.json, &rpc->api->arena, &root, &problem->detail);
+    if (err != ERR_ok)
+        return err;
+    if (json_type(root) != JSON_OBJECT) {
+        problem->detail = "A message must be a JSON object.";
+        return ERR_invalid_json;
+    }
+    struct json id = json_member(root, "id");
+    int64_t number;
+    if (json_type(id) != JSON_NONE) {
+        struct bytes raw = json_raw(id);
+        if (raw.len > RPC_ID_MAX || (json_type(id) != JSON_STRING && !json_int(id, &number))) {
+            problem->detail = "id must be a string or an integer of at most 128 bytes.";
+            return ERR_invalid_field;
+        }
+        rpc->reply.id = raw;
+    }
+    if (!json_int(json_member(root, "method"), &method) || method < 0 || method > 255) {
+        problem->detail = "method must be the number of an RPC.";
+        return ERR_unknown_method;
+    }
+    rpc->reply.method = (int)method;
+    rpc->body = json_member(root, "body");
+    if (json_type(rpc->body) != JSON_OBJECT && json_type(rpc->body) != JSON_NONE) {
+        problem->detail = "body must be a JSON object.";
+        return ERR_invalid_field;
+    }
+    return ERR_ok;
+}
+
+void channel_on_message(void *ctx, struct conn *c, struct bytes text)
+{
+    struct api *a = ctx;
+    struct channel *ch = conn_data(c);
+    struct problem problem = {NULL, 0};
+
+    /* A session that was ended has its sockets closed; what still arrives is not heard. */
+    if (ch == NULL || ch->listener.user == NULL)
+        return;
+    struct rpc rpc = {.api = a, .channel = ch, .user = ch->listener.user};
+    enum err err = envelope_read(&rpc, text, &problem);
+    if (err == ERR_ok)
+        err = a->draining ? ERR_shutting_down : rpc_run(&rpc, &problem);
+    if (err != ERR_ok)
+        rpc_refuse(a, c, &rpc.reply, err, &problem);
+    arena_reset(&a->arena);
+}
+
+enum err rpc_hello(struct rpc *rpc, struct problem *problem)
+{
+    struct api *a = rpc->api;
+
+    (void)problem;
+    buf_reset(&a->body);
+    render_hello(&a->body, a, rpc->channel->listener.session, engine_now(a->engine));
+    channel_send_body(a, rpc->channel->conn);
+    rpc_done(rpc);
+    return ERR_ok;
+}

@@ -1,0 +1,30 @@
+/*
+ * field: reading fields of a JSON object from outside, with what is wrong in words.
+ */
+#ifndef API_FIELD_H
+#define API_FIELD_H
+
+#include "api/rest.h"
+
+/* Each reads the member `name` of `object`. ERR_invalid_field, with problem->detail set, where it
+ * is missing, of another type, or out of bounds; *out is set only on success. */
+
+/* A string of min to max characters (code points) without control characters. */
+enum err field_name(struct api *a, struct json object, const char *name, uint32_t min, uint32_t max,
+                    struct bytes *out, struct problem *problem) MUST_CHECK;
+/* A string of min to max bytes, whatever they are. */
+enum err field_bytes(struct api *a, struct json object, const char *name, size_t min, size_t max,
+                     struct bytes *out, struct problem *problem) MUST_CHECK;
+enum err field_uuid(struct api *a, struct json object, const char *name, struct uuid *out,
+                    struct problem *problem) MUST_CHECK;
+enum err field_int(struct api *a, struct json object, const char *name, int64_t min, int64_t max,
+                   int64_t *out, struct problem *problem) MUST_CHECK;
+
+/* Is the member there (null counts as not there)? */
+bool field_there(struct json object, const char *name);
+
+/* Makes problem->detail from a format, in the arena; returns ERR_invalid_field. */
+enum err field_fault(struct api *a, struct problem *problem, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

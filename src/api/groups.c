@@ -1,0 +1,177 @@
+/*
+ * groups: making one, joining, leaving.
+ */
+#include "api/field.h"
+#include "api/pending.h"
+#include "base/json_write.h"
+
+/* ---- POST /groups ---------------------------------------------------------------------------- */
+
+static void group_created(struct proposal *proposal, enum err err, uint64_t cursor)
+{
+    struct pending *p = pending_of(proposal);
+    struct buf *out = &p->api->body;
+
+    (void)cursor;
+    if (err != ERR_ok) {
+        rest_refuse(p->api, p->conn, err, NULL);
+    } else {
+        buf_reset(out);
+        BUF_ADD_LIT(out, "{\"id\":");
+        json_add_uuid(out, &p->id);
+        BUF_ADD_LIT(out, "}");
+        rest_answer(p->conn, 201, buf_bytes(out));
+    }
+    pending_finish(p);
+}
+
+/* Reads one user id of the list and adds its number to *numbers. */
+static enum err add_member_number(struct call *call, struct json element, struct buf *numbers,
+                                  struct problem *problem)
+{
+    struct api *a = call->api;
+    struct bytes text;
+    struct uuid id;
+
+    if (!json_string(element, &a->arena, &text) || !uuid_parse(text, &id))
+        return field_fault(a, problem, "user_ids must hold UUIDs.");
+    const struct user *u = model_user_by_id(engine_model(a->engine), &id);
+    if (u == NULL)
+        return ERR_user_not_found;
+    if (u->active_groups >= a->limits.user_groups_max)
+        return ERR_too_many_groups;
+    buf_add_u32le(numbers, u->number);
+    return ERR_ok;
+}
+
+/* The numbers of the members, in the order of the request, the caller last where not named. */
+static enum err read_members(struct call *call, struct buf *numbers, struct problem *problem)
+{
+    struct api *a = call->api;
+    struct json list = json_member(call->body, "user_ids");
+
+    if (json_type(list) != JSON_ARRAY)
+        return field_fault(a, problem, "user_ids must be an array of UUIDs.");
+    if (json_count(list) > a->limits.user_ids_max)
+        return field_fault(a, problem, "user_ids must hold at most %u.", a->limits.user_ids_max);
+    for (struct json e = json_first(list); json_type(e) != JSON_NONE; e = json_next(e)) {
+        enum err err = add_member_number(call, e, numbers, problem);
+        if (err != ERR_ok)
+            return err;
+    }
+    struct record_u32s so_far = {numbers->p, (uint32_t)(numbers->len / 4)};
+    bool caller_there = false;
+    for (uint32_t i = 0; i < so_far.count && !caller_there; i++)
+        caller_there = record_u32s_at(&so_far, i) == call->user->number;
+    if (call->user->active_groups >= a->limits.user_groups_max)
+        return ERR_too_many_groups;
+    if (!caller_there)
+        buf_add_u32le(numbers, call->user->number);
+    return numbers->len / 4 <= a->limits.group_members_max ? ERR_ok : ERR_group_full;
+}
+
+enum err groups_create(struct call *call, struct problem *problem)
+{
+    struct api *a = call->api;
+    struct buf *numbers = &a->scratch;
+    struct record r = {.type = RECORD_group_create};
+
+    enum err err =
+        field_name(a, call->body, "name", 1, a->limits.name_max, &r.group_create.name, problem);
+    buf_reset(numbers);
+    if (err == ERR_ok)
+        err = read_members(call, numbers, problem);
+    if (err != ERR_ok)
+        return err;
+    struct pending *p = pending_new(a, call->conn);
+    p->id = uuid_random();
+    p->proposal.done = group_created;
+    r.group_create.time = engine_now(a->engine);
+    r.group_create.id = p->id;
+    r.group_create.owner = call->user->number;
+    r.group_create.members = (struct record_u32s){numbers->p, (uint32_t)(numbers->len / 4)};
+    err = engine_propose(a->engine, &r, &p->proposal);
+    if (err != ERR_ok)
+        pending_finish(p);
+    return err;
+}
+
+/* ---- PUT /groups/:id/join and /left ---------------------------------------------------------- */
+
+static void membership_changed(struct proposal *proposal, enum err err, uint64_t cursor)
+{
+    struct pending *p = pending_of(proposal);
+
+    (void)cursor;
+    if (err != ERR_ok)
+        rest_refuse(p->api, p->conn, err, NULL);
+    else
+        rest_answer(p->conn, 200, BYTES("{}"));
+    pending_finish(p);
+}
+
+/* The group of the path and the user of the body. Whether the group may be seen is the law's. */
+static enum err read_membership(struct call *call, const struct group **g, const struct user **u,
+                                struct problem *problem)
+{
+    const struct model *m = engine_model(call->api->engine);
+    struct uuid user_id;
+
+    enum err err = field_uuid(call->api, call->body, "user_id", &user_id, problem);
+    if (err != ERR_ok)
+        return err;
+    *g = model_group_by_id(m, &call->id);
+    if (*g == NULL || model_member(m, *g, call->user) == NULL)
+        return ERR_group_not_found;
+    *u = model_user_by_id(m, &user_id);
+    return *u != NULL ? ERR_ok : ERR_user_not_found;
+}
+
+static enum err propose_membership(struct call *call, const struct record *r)
+{
+    struct pending *p = pending_new(call->api, call->conn);
+    p->proposal.done = membership_changed;
+    enum err err = engine_propose(call->api->engine, r, &p->proposal);
+    if (err != ERR_ok)
+        pending_finish(p);
+    return err;
+}
+
+enum err groups_join(struct call *call, struct problem *problem)
+{
+    const struct api_limits *limits = &call->api->limits;
+    const struct group *g;
+    const struct user *u;
+
+    enum err err = read_membership(call, &g, &u, problem);
+    if (err != ERR_ok)
+        return err;
+    struct record r = {.type = RECORD_member_add,
+                       .member_add = {.time = engine_now(call->api->engine),
+                                      .group = g->number,
+                                      .user = u->number,
+                                      .by = call->user->number}};
+    /* Rights come before limits, or a limit would tell somebody that they guessed right. */
+    err = model_check(engine_model(call->api->engine), &r);
+    if (err == ERR_ok && g->active.count >= limits->group_members_max)
+        err = ERR_group_full;
+    if (err == ERR_ok && u->active_groups >= limits->user_groups_max)
+        err = ERR_too_many_groups;
+    return err != ERR_ok ? err : propose_membership(call, &r);
+}
+
+enum err groups_left(struct call *call, struct problem *problem)
+{
+    const struct group *g;
+    const struct user *u;
+
+    enum err err = read_membership(call, &g, &u, problem);
+    if (err != ERR_ok)
+        return err;
+    struct record r = {.type = RECORD_member_remove,
+                       .member_remove = {.time = engine_now(call->api->engine),
+                                         .group = g->number,
+                                         .user = u->number,
+                                         .by = call->user->number}};
+    return propose_membership(call, &r);
+}

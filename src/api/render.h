@@ -1,0 +1,45 @@
+/*
+ * render: the only place where JSON shapes are written. Everything is added to *out, a buf, as
+ * UTF-8 without a frame. The same change gives the same bytes live, on catch-up and after a
+ * restart, since all come from here.
+ */
+#ifndef API_RENDER_H
+#define API_RENDER_H
+
+#include "api/api.h"
+
+/* The body of a refused REST request; `detail` NULL for the error's own sentence. */
+void render_error(struct buf *out, enum err err, const char *detail);
+
+/* An event of the model (20, 22, 23, 70, 72, 73) as everybody who sees it gets it. */
+void render_event(struct buf *out, const struct event *e);
+
+/* Event 21, what the sender of a message gets. `duplicate`: it was sent before. */
+void render_sent(struct buf *out, const struct model *m, const struct message *msg, bool duplicate);
+
+/* Events 40 and 41. */
+void render_typing(struct buf *out, bool starts, int64_t time, const struct group *g,
+                   const struct user *u);
+
+/* What an RPC's reply echoes: its "id" as it stood, empty for none. */
+struct reply {
+    struct bytes id;
+    int method;
+};
+
+/* The reply 11 of an RPC that was done; with a message, what 21 says of it. */
+void render_ok(struct buf *out, const struct reply *reply, int64_t time, const struct model *m,
+               const struct message *msg, bool duplicate);
+
+/* The reply 11 of an RPC that was refused. */
+void render_refusal(struct buf *out, const struct reply *reply, int64_t time, enum err err,
+                    const struct problem *problem);
+
+/* Event 10: who you are and where the journal stands. */
+void render_hello(struct buf *out, const struct api *a, const struct session *s, int64_t time);
+
+/* Event 12: the end of an answer to method 20. */
+void render_marker(struct buf *out, int64_t time, uint64_t cursor, const struct uuid *epoch,
+                   bool more, bool reset);
+
+#endif

@@ -1,0 +1,234 @@
+#include "api/rest.h"
+
+#include "api/render.h"
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/ensure.h"
+
+#include <stdio.h>
+
+struct route {
+    enum http_method method;
+    const char *method_name;
+    const char *path;
+    enum err (*handler)(struct call *call, struct problem *problem);
+    unsigned needs;
+};
+
+static const struct route routes[] = {
+#define ROUTE(method, path, handler, needs) {HTTP_##method##_, #method, path, handler, needs},
+#include "api/route.def"
+#undef ROUTE
+};
+
+#define ROUTE_COUNT (sizeof routes / sizeof routes[0])
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+void rest_answer(struct conn *c, int status, struct bytes body)
+{
+    struct http_answer answer = {.status = status, .type = BYTES("application/json"), .body = body};
+    conn_answer(c, &answer);
+}
+
+void rest_refuse(struct api *a, struct conn *c, enum err err, const struct problem *problem)
+{
+    char extra[128] = "";
+    uint32_t retry_ms = problem != NULL ? problem->retry_ms : 0;
+
+    buf_reset(&a->body);
+    render_error(&a->body, err, problem != NULL ? problem->detail : NULL);
+    if (retry_ms == 0 && err_status(err) == 503)
+        retry_ms = 1000;
+    if (retry_ms > 0)
+        snprintf(extra, sizeof extra, "retry-after: %u\r\n", (retry_ms + 999) / 1000);
+    else if (err_status(err) == 401)
+        snprintf(extra, sizeof extra, "www-authenticate: Bearer\r\n");
+    else if (err == ERR_upgrade_required)
+        snprintf(extra, sizeof extra,
+                 "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n");
+    struct http_answer answer = {.status = err_status(err),
+                                 .type = BYTES("application/json"),
+                                 .body = buf_bytes(&a->body),
+                                 .extra = bytes_cstr(extra)};
+    conn_answer(c, &answer);
+}
+
+/* ---- from a path to a route ------------------------------------------------------------------ */
+
+/* The next segment of a path: what stands between this '/' and the next; false at the end. */
+static bool next_segment(struct bytes *path, struct bytes *segment)
+{
+    if (path->len == 0)
+        return false;
+    const uint8_t *start = path->p + 1;
+    const uint8_t *end = memchr(start, '/', path->len - 1);
+    size_t len = end != NULL ? (size_t)(end - start) : path->len - 1;
+    *segment = bytes_of(start, len);
+    *path = bytes_of(start + len, path->len - 1 - len);
+    return true;
+}
+
+static bool path_fits(const char *pattern, struct bytes path, struct uuid *id)
+{
+    struct bytes left = bytes_cstr(pattern), want, have;
+
+    while (next_segment(&left, &want)) {
+        if (!next_segment(&path, &have))
+            return false;
+        if (bytes_equal(want, BYTES(":id"))) {
+            if (!uuid_parse(have, id))
+                return false;
+        } else if (!bytes_equal(want, have)) {
+            return false;
+        }
+    }
+    return path.len == 0;
+}
+
+/* A HEAD request is a GET whose body is not sent. */
+static bool method_fits(enum http_method route, enum http_method asked)
+{
+    return route == asked || (route == HTTP_GET_ && asked == HTTP_HEAD_);
+}
+
+/* The Allow field of a path, "" where no route has it. */
+static void allowed_methods(struct bytes path, char *out, size_t out_len)
+{
+    struct uuid id;
+    size_t len = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        if (path_fits(routes[i].path, path, &id) && len < out_len)
+            len += (size_t)snprintf(out + len, out_len - len, "%s%s%s", len > 0 ? ", " : "",
+                                    routes[i].method_name,
+                                    routes[i].method == HTTP_GET_ ? ", HEAD" : "");
+    }
+    if (len > 0 && len < out_len)
+        snprintf(out + len, out_len - len, ", OPTIONS");
+}
+
+static void answer_methods(struct api *a, struct conn *c, const struct http_request *r)
+{
+    char allow[128], extra[160];
+
+    allowed_methods(r->path, allow, sizeof allow);
+    if (bytes_equal(r->path, BYTES("*")))
+        snprintf(allow, sizeof allow, "GET, HEAD, POST, PUT, OPTIONS");
+    if (allow[0] == '\0') {
+        rest_refuse(a, c, ERR_not_found, NULL);
+        return;
+    }
+    snprintf(extra, sizeof extra, "allow: %s\r\n", allow);
+    struct http_answer answer = {.status = 204, .extra = bytes_cstr(extra)};
+    if (r->method != HTTP_OPTIONS_) {
+        buf_reset(&a->body);
+        render_error(&a->body, ERR_method_not_allowed, NULL);
+        answer.status = 405;
+        answer.type = BYTES("application/json");
+        answer.body = buf_bytes(&a->body);
+    }
+    conn_answer(c, &answer);
+}
+
+/* ---- what a route needs ---------------------------------------------------------------------- */
+
+/* RFC 9110, 11.4: the scheme in any case, one or more spaces, the token; RFC 6750, 2.1. */
+static enum err authenticate(struct call *call)
+{
+    struct bytes value;
+    struct uuid user_id;
+
+    if (http_field_count(call->request, "authorization") != 1 ||
+        !http_field(call->request, "authorization", &value))
+        return ERR_unauthorized;
+    if (value.len < 7 || !bytes_equal_nocase(bytes_of(value.p, 7), BYTES("bearer ")))
+        return ERR_unauthorized;
+    size_t at = 7;
+    while (at < value.len && value.p[at] == ' ')
+        at++;
+    struct bytes token = bytes_of(value.p + at, value.len - at);
+    enum err err = token_verify(call->api->token_key, token, clock_wall_ms() / 1000, &user_id);
+    if (err != ERR_ok)
+        return err;
+    call->user = model_user_by_id(engine_model(call->api->engine), &user_id);
+    return call->user != NULL ? ERR_ok : ERR_unauthorized;
+}
+
+/* RFC 9110, 8.3.1: type and subtype in any case, parameters after a semicolon. A body without the
+ * field is taken for what it should be. */
+static bool is_json_type(const struct http_request *r)
+{
+    struct bytes value, json = BYTES("application/json");
+
+    if (!http_field(r, "content-type", &value))
+        return true;
+    if (value.len < json.len || !bytes_equal_nocase(bytes_of(value.p, json.len), json))
+        return false;
+    for (size_t i = json.len; i < value.len; i++) {
+        if (value.p[i] == ';')
+            return true;
+        if (value.p[i] != ' ' && value.p[i] != '\t')
+            return false;
+    }
+    return true;
+}
+
+static enum err read_body(struct call *call, struct problem *problem)
+{
+    const char *why = NULL;
+
+    if (!is_json_type(call->request))
+        return ERR_unsupported_media_type;
+    enum err err = json_read(call->request->body, call->api->limits.json, &call->api->arena,
+                             &call->body, &why);
+    if (err != ERR_ok) {
+        problem->detail = why;
+        return err;
+    }
+    if (json_type(call->body) != JSON_OBJECT) {
+        problem->detail = "The body must be a JSON object.";
+        return ERR_invalid_json;
+    }
+    return ERR_ok;
+}
+
+static enum err run_route(const struct route *route, struct call *call, struct problem *problem)
+{
+    enum err err = ERR_ok;
+
+    if (call->api->draining)
+        return ERR_shutting_down;
+    if (route->needs & NEEDS_AUTH)
+        err = authenticate(call);
+    if (err == ERR_ok && (route->needs & NEEDS_JSON))
+        err = read_body(call, problem);
+    if (err == ERR_ok)
+        err = route->handler(call, problem);
+    return err;
+}
+
+void rest_on_request(void *ctx, struct conn *c, const struct http_request *request)
+{
+    struct api *a = ctx;
+    struct call call = {.api = a, .conn = c, .request = request};
+    struct problem problem = {NULL, 0};
+
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        if (!method_fits(routes[i].method, request->method) ||
+            !path_fits(routes[i].path, request->path, &call.id))
+            continue;
+        enum err err = run_route(&routes[i], &call, &problem);
+        if (err != ERR_ok)
+            rest_refuse(a, c, err, &problem);
+        arena_reset(&a->arena);
+        return;
+    }
+    answer_methods(a, c, request);
+}
+
+void rest_on_bad_request(void *ctx, struct conn *c, enum err why)
+{
+    rest_refuse(ctx, c, why, NULL);
+}

@@ -1,0 +1,41 @@
+/*
+ * rest: from an HTTP request to a handler, and from a result to an answer.
+ */
+#ifndef API_REST_H
+#define API_REST_H
+
+#include "api/api.h"
+
+enum route_needs { NEEDS_NOTHING = 0, NEEDS_AUTH = 1, NEEDS_JSON = 2 };
+
+/* One request, for the time of its handler. */
+struct call {
+    struct api *api;
+    struct conn *conn;
+    const struct http_request *request;
+    struct json body;        /* NEEDS_JSON: an object */
+    const struct user *user; /* NEEDS_AUTH */
+    struct uuid id;          /* the ":id" of the path */
+};
+
+/*
+ * A handler answers through rest_answer or conn_upgrade and returns ERR_ok; or keeps the connection
+ * in a pending, to answer later, and returns ERR_ok; or returns an error, and rest answers it, with
+ * what the handler wrote into *problem.
+ */
+#define ROUTE(method, path, handler, needs)                                                        \
+    enum err handler(struct call *call, struct problem *problem) MUST_CHECK;
+#include "api/route.def"
+#undef ROUTE
+
+/* Answers with the JSON in `body`. */
+void rest_answer(struct conn *c, int status, struct bytes body);
+
+/* Answers with an error. */
+void rest_refuse(struct api *a, struct conn *c, enum err err, const struct problem *problem);
+
+/* The net's hooks. */
+void rest_on_request(void *ctx, struct conn *c, const struct http_request *request);
+void rest_on_bad_request(void *ctx, struct conn *c, enum err why);
+
+#endif

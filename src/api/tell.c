@@ -1,0 +1,105 @@
+/*
+ * tell: an event, encoded once, to everybody who sees it.
+ *
+ * Cost of a fan-out: one encoding, one frame, then a pointer a receiver; the net joins what a turn
+ * of the loop produced for a socket into one system call.
+ */
+#include "api/channel.h"
+#include "base/ensure.h"
+
+static void frame_to_user(struct frame *f, const struct user *u, const struct conn *origin)
+{
+    for (struct listener *l = hub_first(u); l != NULL; l = l->next) {
+        struct conn *c = channel_of(l)->conn;
+        if (l->live && c != origin)
+            conn_send(c, f);
+    }
+}
+
+static struct frame *frame_of_body(struct api *a)
+{
+    return frame_new_text(buf_bytes(&a->body));
+}
+
+void tell_user(struct api *a, const struct user *u, const struct conn *origin)
+{
+    struct frame *f;
+
+    if (hub_first(u) == NULL)
+        return;
+    f = frame_of_body(a);
+    frame_to_user(f, u, origin);
+    frame_unref(f);
+}
+
+void tell_members(struct api *a, const struct group *g, const struct user *except,
+                  const struct conn *origin)
+{
+    struct frame *f = frame_of_body(a);
+
+    for (uint32_t i = 0; i < g->active.count; i++) {
+        const struct member *mb = vec_at(&g->active, i);
+        if (mb->user != except)
+            frame_to_user(f, mb->user, origin);
+    }
+    frame_unref(f);
+}
+
+/* The socket that sent a message gets 21 where the others get 20. One that is being caught up
+ * gets both with what it missed. */
+static void tell_sent(struct api *a, const struct event *e, struct conn *origin)
+{
+    const struct channel *ch = origin != NULL ? conn_data(origin) : NULL;
+
+    if (ch == NULL || !ch->listener.live)
+        return;
+    buf_reset(&a->body);
+    render_sent(&a->body, engine_model(a->engine), e->message, false);
+    channel_send_body(a, origin);
+}
+
+static void end_session(struct api *a, const struct session *s)
+{
+    struct listener *next;
+
+    for (struct listener *l = hub_first(s->user); l != NULL; l = next) {
+        next = l->next;
+        if (l->session != s)
+            continue;
+        hub_detach(l, engine_now(a->engine));
+        conn_close(channel_of(l)->conn, WS_CLOSE_SESSION_ENDED, BYTES("the session was ended"));
+    }
+}
+
+void tell_event(void *ctx, const struct event *event, void *origin)
+{
+    struct api *a = ctx;
+
+    if (event->type == EVENT_session_ended) {
+        end_session(a, event->session);
+        return;
+    }
+    buf_reset(&a->body);
+    render_event(&a->body, event);
+    switch (event->type) {
+    case EVENT_message_posted:
+        tell_members(a, event->group, NULL, origin);
+        tell_sent(a, event, origin);
+        break;
+    case EVENT_message_delivered:
+    case EVENT_message_read:
+        /* The reader's other devices; the author's all. */
+        tell_user(a, event->to, event->to == event->user ? origin : NULL);
+        break;
+    case EVENT_group_created:
+    case EVENT_member_added:
+        tell_members(a, event->group, NULL, NULL);
+        break;
+    case EVENT_member_removed:
+        tell_members(a, event->group, NULL, NULL);
+        tell_user(a, event->to, NULL);
+        break;
+    case EVENT_session_ended:
+        ENSURE(!"handled above");
+    }
+}

@@ -1,0 +1,237 @@
+/*
+ * users: registering and logging in.
+ */
+#include "api/field.h"
+#include "api/pending.h"
+#include "base/clock.h"
+#include "base/json_write.h"
+#include "base/text.h"
+
+/* Answers a pending and gives it back; the body is a->body. */
+static void finish_with_body(struct pending *p, int status)
+{
+    rest_answer(p->conn, status, buf_bytes(&p->api->body));
+    pending_finish(p);
+}
+
+static void finish_refused(struct pending *p, enum err err)
+{
+    rest_refuse(p->api, p->conn, err, NULL);
+    pending_finish(p);
+}
+
+/* ---- POST /users ----------------------------------------------------------------------------- */
+
+/* The texts of a registration, one behind the other in a pending's buffer while it waits. */
+struct registration {
+    struct bytes username, username_key, email, email_key;
+};
+
+static void registered(struct proposal *proposal, enum err err, uint64_t cursor)
+{
+    struct pending *p = pending_of(proposal);
+    struct buf *out = &p->api->body;
+
+    (void)cursor;
+    if (err != ERR_ok) {
+        finish_refused(p, err);
+        return;
+    }
+    buf_reset(out);
+    BUF_ADD_LIT(out, "{\"id\":");
+    json_add_uuid(out, &p->id);
+    BUF_ADD_LIT(out, "}");
+    finish_with_body(p, 201);
+}
+
+/* The password is hashed: propose the user. The texts of the record wait in p->text as it was laid
+ * out by keep_registration: four lengths, then the texts. */
+static void register_hashed(void *arg, const struct password_result *result)
+{
+    struct pending *p = arg;
+    struct bytes texts[4];
+    uint32_t lens[4];
+
+    if (result->err != ERR_ok) {
+        finish_refused(p, result->err);
+        return;
+    }
+    memcpy(lens, p->text.p, sizeof lens);
+    const uint8_t *at = p->text.p + sizeof lens;
+    for (int i = 0; i < 4; i++) {
+        texts[i] = bytes_of(at, lens[i]);
+        at += lens[i];
+    }
+    struct record r = {.type = RECORD_user_create,
+                       .user_create = {.time = engine_now(p->api->engine),
+                                       .id = p->id,
+                                       .username = texts[0],
+                                       .username_key = texts[1],
+                                       .email = texts[2],
+                                       .email_key = texts[3],
+                                       .password = bytes_cstr(result->encoded)}};
+    p->proposal.done = registered;
+    enum err err = engine_propose(p->api->engine, &r, &p->proposal);
+    if (err != ERR_ok)
+        finish_refused(p, err);
+}
+
+static void keep_registration(struct pending *p, const struct registration *r)
+{
+    const struct bytes texts[4] = {r->username, r->username_key, r->email, r->email_key};
+    uint32_t lens[4];
+
+    for (int i = 0; i < 4; i++)
+        lens[i] = (uint32_t)texts[i].len;
+    pending_keep_text(p, bytes_of(lens, sizeof lens));
+    for (int i = 0; i < 4; i++)
+        pending_keep_text(p, texts[i]);
+}
+
+/* The folded form of a name or address, in the arena. */
+static bool fold(struct api *a, struct bytes s, bool (*how)(struct bytes, struct buf *),
+                 struct bytes *key)
+{
+    buf_reset(&a->scratch);
+    if (!how(s, &a->scratch) || a->scratch.len > UINT8_MAX)
+        return false;
+    *key = arena_copy(&a->arena, buf_bytes(&a->scratch));
+    return true;
+}
+
+static enum err read_registration(struct call *call, struct registration *r,
+                                  struct problem *problem)
+{
+    struct api *a = call->api;
+
+    enum err err =
+        field_name(a, call->body, "username", 1, a->limits.username_max, &r->username, problem);
+    if (err != ERR_ok)
+        return err;
+    if (r->username.len > UINT8_MAX || !fold(a, r->username, text_fold_name, &r->username_key))
+        return field_fault(a, problem,
+                           "username must be letters, digits, marks or symbols, without spaces.");
+    if (!field_there(call->body, "email"))
+        return ERR_ok;
+    err = field_bytes(a, call->body, "email", 1, 254, &r->email, problem);
+    if (err != ERR_ok)
+        return err;
+    if (!fold(a, r->email, text_fold_email, &r->email_key))
+        return field_fault(a, problem, "email must be an address like name@example.org.");
+    return ERR_ok;
+}
+
+enum err users_register(struct call *call, struct problem *problem)
+{
+    struct api *a = call->api;
+    const struct model *m = engine_model(a->engine);
+    struct registration r = {0};
+    struct bytes password;
+
+    enum err err = read_registration(call, &r, problem);
+    if (err == ERR_ok)
+        err = field_bytes(a, call->body, "password", a->limits.password_min, a->limits.password_max,
+                          &password, problem);
+    if (err != ERR_ok)
+        return err;
+    struct conn_address address = conn_address(call->conn);
+    problem->retry_ms = limit_table_take(a->register_by_address,
+                                         bytes_of(address.b, sizeof address.b), clock_mono_ms());
+    if (problem->retry_ms > 0)
+        return ERR_too_many_requests;
+    /* A quick no, before a worker sweats for it; the commit decides. */
+    if (model_user_by_name(m, r.username_key) != NULL)
+        return ERR_username_taken;
+    if (r.email_key.len > 0 && model_user_by_email(m, r.email_key) != NULL)
+        return ERR_email_taken;
+
+    struct pending *p = pending_new(a, call->conn);
+    p->id = uuid_random();
+    keep_registration(p, &r);
+    err = password_hash(a->passwords, password, register_hashed, p);
+    if (err != ERR_ok)
+        pending_finish(p);
+    return err;
+}
+
+/* ---- POST /login ----------------------------------------------------------------------------- */
+
+static void login_verified(void *arg, const struct password_result *result)
+{
+    struct pending *p = arg;
+    struct api *a = p->api;
+
+    if (result->err != ERR_ok) {
+        if (result->err == ERR_bad_credentials) {
+            /* Also where nobody waits for the answer any more. */
+            limit_table_take(a->login_by_account, buf_bytes(&p->text), clock_mono_ms());
+            limit_table_take(a->login_by_address, bytes_of(p->address.b, sizeof p->address.b),
+                             clock_mono_ms());
+        }
+        finish_refused(p, result->err);
+        return;
+    }
+    int64_t expires_s = clock_wall_ms() / 1000 + (int64_t)a->limits.token_days * 86400;
+    buf_reset(&a->body);
+    BUF_ADD_LIT(&a->body, "{\"token\":\"");
+    token_issue(a->token_key, &p->user->id, expires_s, &a->body);
+    BUF_ADD_LIT(&a->body, "\"}");
+    finish_with_body(p, 200);
+}
+
+/* Finds who wants in: by name where there is one, else by e-mail address; *user stays NULL where
+ * there is nobody. *account is what failed logins are counted by, also for somebody who does not
+ * exist. */
+static enum err find_account(struct call *call, const struct user **user, struct bytes *account,
+                             struct problem *problem)
+{
+    struct api *a = call->api;
+    const struct model *m = engine_model(a->engine);
+    bool by_name = field_there(call->body, "username");
+    struct bytes given;
+
+    if (!by_name && !field_there(call->body, "email"))
+        return field_fault(a, problem, "username or email must be there.");
+    enum err err =
+        field_bytes(a, call->body, by_name ? "username" : "email", 0, 1024, &given, problem);
+    if (err != ERR_ok)
+        return err;
+    *account = given;
+    if (fold(a, given, by_name ? text_fold_name : text_fold_email, account))
+        *user = by_name ? model_user_by_name(m, *account) : model_user_by_email(m, *account);
+    /* One account has one counter, whichever way in is tried. */
+    if (*user != NULL)
+        *account = bytes_of((*user)->id.b, sizeof(*user)->id.b);
+    return ERR_ok;
+}
+
+enum err users_login(struct call *call, struct problem *problem)
+{
+    struct api *a = call->api;
+    const struct user *user = NULL;
+    struct bytes account, password;
+
+    enum err err = find_account(call, &user, &account, problem);
+    if (err == ERR_ok)
+        err = field_bytes(a, call->body, "password", 1, a->limits.password_max, &password, problem);
+    if (err != ERR_ok)
+        return err;
+    struct conn_address address = conn_address(call->conn);
+    uint32_t wait = limit_table_peek(a->login_by_address, bytes_of(address.b, sizeof address.b),
+                                     clock_mono_ms());
+    problem->retry_ms = limit_table_peek(a->login_by_account, account, clock_mono_ms());
+    if (wait > problem->retry_ms)
+        problem->retry_ms = wait;
+    if (problem->retry_ms > 0)
+        return ERR_too_many_requests;
+
+    struct pending *p = pending_new(a, call->conn);
+    p->user = user;
+    p->address = address;
+    pending_keep_text(p, account);
+    err = password_verify(a->passwords, user != NULL ? user->password : bytes_of(NULL, 0), password,
+                          login_verified, p);
+    if (err != ERR_ok)
+        pending_finish(p);
+    return err;
+}
