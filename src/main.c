@@ -1,0 +1,34 @@
+/*
+ * groups-chat: the command line.
+ */
+#include "base/crypto.h"
+#include "base/diag.h"
+#include "config.h"
+#include "server.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+extern char **environ;
+
+int main(int argc, char **argv)
+{
+    static struct config config;
+    char message[512];
+
+    switch (config_read(&config, argc - 1, argv + 1, environ, message, sizeof message)) {
+    case CONFIG_HELP:
+        config_print_help();
+        return EXIT_FINE;
+    case CONFIG_VERSION:
+        printf("groups-chat %s\n", GROUPS_CHAT_VERSION);
+        return EXIT_FINE;
+    case CONFIG_ERROR:
+        fprintf(stderr, "groups-chat: %s\n", message);
+        return EXIT_USAGE;
+    case CONFIG_OK:
+        break;
+    }
+    crypto_init();
+    return (int)server_run(&config);
+}

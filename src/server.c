@@ -1,0 +1,354 @@
+#include "server.h"
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/diag.h"
+#include "base/ensure.h"
+#include "core/engine.h"
+#include "net/conn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How long a stop waits for what is in flight. */
+#define DRAIN_MS_MAX 10000
+
+struct server {
+    const struct config *config;
+    char data_dir[PATH_MAX];
+    int lock_fd;
+    struct token_key key;
+    struct loop *loop;
+    struct engine *engine;
+    struct password_pool *passwords;
+    struct net *net;
+    struct api api;
+    struct loop_io journal_io;
+    struct loop_io password_io;
+    bool draining;
+    int64_t drain_until_ms;
+};
+
+/* ---- the data directory ---------------------------------------------------------------------- */
+
+/* Makes the directory (0700) and holds its lock; another server there is an error. */
+static enum exit_code hold_data_dir(struct server *s)
+{
+    const char *dir = s->config->data;
+    char path[PATH_MAX + 8];
+
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+        diag_error("cannot make the data directory %s: %s", dir, strerror(errno));
+        return EXIT_FAILED;
+    }
+    if (realpath(dir, s->data_dir) == NULL) {
+        diag_error("cannot find the data directory %s: %s", dir, strerror(errno));
+        return EXIT_FAILED;
+    }
+    snprintf(path, sizeof path, "%s/lock", s->data_dir);
+    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock_fd < 0) {
+        diag_error("cannot open %s: %s", path, strerror(errno));
+        return EXIT_FAILED;
+    }
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        diag_error("another server holds the data directory %s", s->data_dir);
+        return EXIT_FAILED;
+    }
+    return EXIT_FINE;
+}
+
+/* Is there a journal already? Then the key must be there too, or every token would be void. */
+static bool has_journal(const struct server *s)
+{
+    char path[PATH_MAX + 16];
+    struct stat st;
+
+    snprintf(path, sizeof path, "%s/journal", s->data_dir);
+    return stat(path, &st) == 0;
+}
+
+static enum exit_code load_key(struct server *s)
+{
+    const char *why = "";
+    enum err err = token_key_load(s->data_dir, !has_journal(s), &s->key, &why);
+
+    if (err == ERR_ok)
+        return EXIT_FINE;
+    if (err == ERR_not_found)
+        diag_error("the signing key %s/key is missing beside a journal: put it back from a backup "
+                   "(without it every login token is void; to accept that, make a file of 32 "
+                   "random bytes with mode 0600 there)",
+                   s->data_dir);
+    else
+        diag_error("the signing key %s/key: %s", s->data_dir, why);
+    return EXIT_FAILED;
+}
+
+/* ---- the journal ----------------------------------------------------------------------------- */
+
+static enum exit_code open_journal(struct server *s)
+{
+    static const enum journal_sync syncs[] = {JOURNAL_SYNC_ALWAYS, JOURNAL_SYNC_EVERY_SECOND,
+                                              JOURNAL_SYNC_OFF};
+    struct journal_options options = {.dir = s->data_dir,
+                                      .sync = syncs[s->config->fsync],
+                                      .segment_size = s->config->segment_size,
+                                      .record_max = 32u << 20,
+                                      .queue_max = 256u << 20};
+    struct journal_report report = {0};
+    int64_t start = clock_mono_ms();
+
+    enum err err = engine_open_files(s->engine, &options, &report);
+    if (report.torn_tail[0] != '\0')
+        diag_warn("%s", report.torn_tail);
+    if (err != ERR_ok) {
+        diag_error("%s", report.damage[0] != '\0' ? report.damage : err_sentence(err));
+        return err == ERR_damaged ? EXIT_DAMAGED : EXIT_FAILED;
+    }
+    diag_info("replayed %llu records (%llu bytes) in %lld ms", (unsigned long long)report.records,
+              (unsigned long long)report.bytes, (long long)(clock_mono_ms() - start));
+    return EXIT_FINE;
+}
+
+static void on_journal(void *ctx, int events)
+{
+    struct server *s = (struct server *)((char *)ctx - offsetof(struct server, journal_io));
+    (void)events;
+    journal_dispatch(engine_journal(s->engine));
+}
+
+static void on_password(void *ctx, int events)
+{
+    struct server *s = (struct server *)((char *)ctx - offsetof(struct server, password_io));
+    (void)events;
+    password_dispatch(s->passwords);
+}
+
+/* ---- signals and the end --------------------------------------------------------------------- */
+
+static void print_digest(void *ctx)
+{
+    struct server *s = ctx;
+    uint8_t digest[MODEL_DIGEST_LEN];
+    const struct model *m = engine_model(s->engine);
+
+    model_digest(m, digest);
+    printf("digest %llu ", (unsigned long long)model_cursor(m));
+    for (size_t i = 0; i < sizeof digest; i++)
+        printf("%02x", digest[i]);
+    printf("\n");
+    fflush(stdout);
+}
+
+static void begin_drain(void *ctx)
+{
+    struct server *s = ctx;
+
+    if (s->draining)
+        return;
+    diag_info("stopping: finishing what is in flight");
+    s->draining = true;
+    s->drain_until_ms = clock_mono_ms() + DRAIN_MS_MAX;
+    api_drain(&s->api);
+    loop_again(s->loop);
+}
+
+/* The end of each turn: what was proposed goes to the disk before the sockets are written, so that
+ * both work at once. The net added itself behind this. */
+static void turn_end(void *ctx)
+{
+    struct server *s = ctx;
+
+    journal_submit(engine_journal(s->engine));
+    if (!s->draining)
+        return;
+    if (api_pending(&s->api) == 0)
+        net_drain(s->net);
+    if (net_count(s->net) == 0 || clock_mono_ms() > s->drain_until_ms)
+        loop_stop(s->loop);
+}
+
+static void tick(void *ctx)
+{
+    (void)ctx; /* a turn at least so often, so that a drain's deadline is seen */
+}
+
+/* ---- the wiring ------------------------------------------------------------------------------ */
+
+static struct api_limits limits_of(const struct config *c)
+{
+    return (struct api_limits){
+        .password_min = (uint32_t)c->password_min,
+        .password_max = (uint32_t)c->password_max,
+        .name_max = (uint32_t)c->name_max,
+        .username_max = (uint32_t)c->username_max,
+        .user_ids_max = (uint32_t)c->user_ids_max,
+        .group_members_max = (uint32_t)c->group_members_max,
+        .user_groups_max = (uint32_t)c->user_groups_max,
+        .user_sessions_max = (uint32_t)c->user_sessions_max,
+        .session_sockets_max = (uint32_t)c->session_sockets_max,
+        .message_max = (uint32_t)c->message_max,
+        .ping_interval_s = (uint32_t)c->ping_interval,
+        .send_queue_max = (uint32_t)c->send_queue_max,
+        .token_days = (uint32_t)c->token_days,
+        .json = {(uint32_t)c->json_depth_max, (uint32_t)c->json_token_max},
+        .send = {(uint32_t)c->send_rate * 60, (uint32_t)c->send_burst},
+        .register_ = {(uint32_t)c->register_rate, (uint32_t)c->register_rate + 1},
+        .login_account = {(uint32_t)c->login_fail_account, (uint32_t)c->login_fail_account + 1},
+        .login_address = {(uint32_t)c->login_fail_address, (uint32_t)c->login_fail_address + 1}};
+}
+
+static struct net_options net_options_of(const struct config *c)
+{
+    return (struct net_options){
+        .http = {(uint32_t)c->head_max, (uint32_t)c->header_count_max, (uint32_t)c->body_max},
+        .message_max = (uint32_t)c->message_max,
+        .send_queue_max = (uint32_t)c->send_queue_max,
+        .connections_max = (uint32_t)c->connections_max,
+        .head_timeout_s = (uint32_t)c->head_timeout,
+        .body_timeout_s = (uint32_t)c->body_timeout,
+        .idle_timeout_s = (uint32_t)c->idle_timeout,
+        .ping_interval_s = (uint32_t)c->ping_interval};
+}
+
+static enum exit_code check_public_url(const char *url)
+{
+    struct bytes u = bytes_cstr(url);
+    bool http = u.len > 7 && memcmp(url, "http://", 7) == 0;
+    bool https = u.len > 8 && memcmp(url, "https://", 8) == 0;
+
+    if (u.len == 0 || ((http || https) && url[u.len - 1] != '/'))
+        return EXIT_FINE;
+    diag_error("--public-url must be http://HOST… or https://HOST… without a slash at its end");
+    return EXIT_USAGE;
+}
+
+/* As many descriptors as the system allows, for as many connections. */
+static void raise_descriptor_limit(const struct config *c)
+{
+    struct rlimit limit;
+    rlim_t want = c->connections_max + 64;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+        return;
+    limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        diag_warn("cannot raise the limit of open files: %s", strerror(errno));
+    else if (limit.rlim_cur < want)
+        diag_info("at most %llu open files: fewer connections than --connections-max",
+                  (unsigned long long)limit.rlim_cur);
+}
+
+static enum exit_code listen_on(struct server *s)
+{
+    const char *why = "";
+    enum err err = net_listen(s->net, s->config->listen, &why);
+    const char *colon = strrchr(s->config->listen, ':');
+
+    if (err != ERR_ok) {
+        diag_error("cannot listen on %s: %s", s->config->listen, why);
+        return EXIT_FAILED;
+    }
+    printf("groups-chat %s listening on http://%.*s:%u\n", GROUPS_CHAT_VERSION,
+           (int)(colon != NULL ? colon - s->config->listen : 0), s->config->listen,
+           net_port(s->net));
+    printf("data directory: %s\n", s->data_dir);
+    fflush(stdout);
+    return EXIT_FINE;
+}
+
+static void wire(struct server *s)
+{
+    static const enum password_cost costs[] = {PASSWORD_COST_MIN, PASSWORD_COST_NORMAL,
+                                               PASSWORD_COST_HIGH};
+    struct net_options options = net_options_of(s->config);
+    struct net_hooks net_hooks = api_net_hooks(&s->api);
+    struct engine_hooks engine_hooks = api_engine_hooks(&s->api);
+
+    s->loop = loop_new();
+    s->engine = engine_new(&engine_hooks);
+    s->passwords =
+        password_pool_new(costs[s->config->password_cost], (unsigned)s->config->password_threads,
+                          (unsigned)s->config->password_queue);
+    s->net = net_new(s->loop, &options, &net_hooks);
+    s->api = (struct api){.engine = s->engine,
+                          .passwords = s->passwords,
+                          .token_key = &s->key,
+                          .public_url = s->config->public_url,
+                          .limits = limits_of(s->config)};
+    api_init(&s->api);
+}
+
+static void start_loop(struct server *s)
+{
+    loop_io_start(s->loop, &s->journal_io, journal_fd(engine_journal(s->engine)), LOOP_READ,
+                  on_journal);
+    loop_io_start(s->loop, &s->password_io, password_fd(s->passwords), LOOP_READ, on_password);
+    loop_add_turn_end(s->loop, turn_end, s);
+    net_start(s->net);
+    loop_add_tick(s->loop, 500, tick, s);
+    loop_add_signal(s->loop, SIGTERM, begin_drain, s);
+    loop_add_signal(s->loop, SIGINT, begin_drain, s);
+    loop_add_signal(s->loop, SIGUSR1, print_digest, s);
+}
+
+/* In the opposite order of life. The pool goes first: its jobs hold connections. */
+static void unwire(struct server *s, bool looped)
+{
+    if (looped) {
+        loop_io_stop(s->loop, &s->journal_io);
+        loop_io_stop(s->loop, &s->password_io);
+    }
+    password_pool_free(s->passwords);
+    engine_close(s->engine);
+    net_free(s->net);
+    api_release(&s->api);
+    engine_free(s->engine);
+    loop_free(s->loop);
+    crypto_wipe(&s->key, sizeof s->key);
+}
+
+enum exit_code server_run(const struct config *config)
+{
+    struct server *s = xcalloc(1, sizeof *s);
+    enum exit_code code;
+    bool looped = false;
+
+    s->config = config;
+    s->lock_fd = -1;
+    code = check_public_url(config->public_url);
+    if (code == EXIT_FINE)
+        code = hold_data_dir(s);
+    if (code == EXIT_FINE)
+        code = load_key(s);
+    if (code != EXIT_FINE)
+        goto done;
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit(config);
+    wire(s);
+    code = open_journal(s);
+    if (code == EXIT_FINE)
+        code = listen_on(s);
+    if (code == EXIT_FINE) {
+        start_loop(s);
+        looped = true;
+        loop_run(s->loop);
+        diag_info("stopped");
+    }
+    unwire(s, looped);
+done:
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
+    free(s);
+    return code;
+}

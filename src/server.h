@@ -1,0 +1,15 @@
+/*
+ * server: the wiring: which room knows which, and the order of life and death.
+ */
+#ifndef SERVER_H
+#define SERVER_H
+
+#include "config.h"
+
+enum exit_code { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DAMAGED = 3 };
+
+/* Serves until SIGTERM or SIGINT. Says on stdout where it listens and where its data is, on stderr
+ * what is wrong. */
+enum exit_code server_run(const struct config *config);
+
+#endif
