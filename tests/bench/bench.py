@@ -2,8 +2,8 @@
 """Measures groups-chat against the floor, in one run, and prints both and the ratio.
 
 Server and load generator have a core each. A case runs floor, ours, floor, ours, and so on; what is
-printed are the medians, the ratio of the medians, and the smallest and largest ratio of a round. "must" and
-"goal" are the bounds that the project has set itself.
+printed are the medians, the ratio of the medians, and the smallest and largest ratio of a round.
+"must" and "goal" are the bounds that the project has set itself.
 """
 
 import argparse
@@ -106,12 +106,14 @@ def options_read():
 
 
 def chosen(names):
-    if not names:
-        return CASES
+    picked = set()
     for name in names:
-        if not any(c.name.startswith(name) for c in CASES):
+        fitting = {c for c in CASES if c.name == name}
+        fitting = fitting or {c for c in CASES if c.name.startswith(name)}
+        if not fitting:
             sys.exit(f"no case starts with {name}; --list prints them")
-    return [c for c in CASES if any(c.name.startswith(name) for name in names)]
+        picked |= fitting
+    return [c for c in CASES if c in picked] if names else CASES
 
 
 def interrupted(signum, _frame):

@@ -113,7 +113,7 @@ class Traffic(Case):
         runs = {"floor": [], "ours": []}
         for _ in range(bench.options.rounds):
             runs["floor"].append(bench.load(*floor, *load))
-            runs["ours"].append(bench.load(*ours, *load))
+            runs["ours"].append(bench.load(*ours, *load, "--verify"))
         result = self.compared(
             [self.figure(r) for r in runs["ours"]], [self.figure(r) for r in runs["floor"]]
         )

@@ -9,8 +9,8 @@
  * server knows it. A group's first connection sends 100-byte texts: K at a time, the next as soon
  * as one is acknowledged; or all groups together N a second, evenly, whether answered or not. A
  * warm-up, then the measured time, which ends when every delivery that is due has arrived. Each
- * connection's count is checked after that; --verify also checks that each text is the one that is
- * due next. In the warm-up it always is checked, where the server hands the text on.
+ * connection's count is checked after that. --verify also checks that each text is the one that is
+ * due next: in the warm-up, and with --rate in the measured time too.
  *
  * --rest opens the connections, has each answer a ping, says "resting N" and holds them until
  * standard input ends. Results are lines of "name value" on standard output; whatever is not as it

@@ -1,8 +1,8 @@
 """Users, sessions and groups for the benchmark, made over the server's own REST interface.
 
 Requests are pipelined over a few kept-alive connections, so that thousands of users are there
-within seconds. What comes out is a plan: a line a connection for the load generator (path, number of the
-group, id of the group), the sender of each group first.
+within seconds. What comes out is a plan: a line a connection for the load generator (path, number
+of the group, id of the group), the sender of each group first.
 """
 
 import json
