@@ -9,6 +9,7 @@
 #   make install  into DESTDIR/PREFIX [/usr/local]
 #
 # SAN=address or SAN=thread builds and tests with sanitizers, in a tree of its own below build/.
+# V=1 shows the commands.
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -20,6 +21,10 @@ PYTHON  := /usr/bin/python3
 PREFIX  ?= /usr/local
 SAN     ?=
 TIME    ?= 30
+JOBS    ?= $(shell nproc)
+V       ?=
+Q       := $(if $(V),,@)
+say     := @$(if $(V),true,echo)
 VERSION := 0.1.0
 
 ifeq ($(SAN),address)
@@ -99,23 +104,25 @@ define room_rule
 $(BUILD)/lib/lib$(1).a: $(call obj,$(SRC_$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$(Q)ar rcs $$@ $$^
 endef
 $(foreach r,$(ROOMS),$(eval $(call room_rule,$(r))))
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(say) CC $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 all: $(BUILD)/groups-chat
 .PHONY: all
 
 $(BUILD)/groups-chat: $(call obj,$(SRC_top)) $(call lib,api core net auth model log base)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(say) LINK $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 .PHONY: run
 run: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	./build/groups-chat
 
 # ---- unit tests -------------------------------------------------------------------------------
@@ -128,7 +135,7 @@ UNIT_BINS := $(foreach r,$(ROOMS),$(call unit_bin,$(r))) $(UNIT_TOP)
 define unit_rule
 $(call unit_bin,$(1)): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call lib,$(NEEDS_$(1)))
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS) -o $$@ $$^ $(LIBS) -lcmocka -ljansson
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $$^ $(LIBS) -lcmocka -ljansson
 .PHONY: unit-$(1)
 unit-$(1): $(call unit_bin,$(1))
 	@set -e; for t in $$^; do echo "== $$$$t"; $$$$t; done
@@ -138,14 +145,124 @@ $(foreach r,$(ROOMS),$(eval $(call unit_rule,$(r))))
 # Tests of src/*.c (config): linked with that file's object.
 $(UNIT_TOP): $(BUILD)/unit/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/obj/src/%.o $(call lib,base)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-.PHONY: unit
+.PHONY: unit unit-build
+unit-build: $(UNIT_BINS)
 unit: $(UNIT_BINS)
 	@set -e; for t in $^; do echo "== $$t"; $$t; done
 
-.PHONY: clean
+# ---- fuzz targets: one an untrusted input ---------------------------------------------------------
+# Each is built twice: with libFuzzer (clang, ASan, UBSan) for `make fuzz`, and with a plain main that
+# runs it over its corpus, for `make test`.
+
+FUZZ_NAMES   := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
+FUZZ_RUNNERS := $(FUZZ_NAMES:%=$(BUILD)/fuzz/run_%)
+FUZZ_BINS    := $(FUZZ_NAMES:%=build/fuzzer/%)
+FUZZ_CFLAGS  := -std=gnu11 -O1 -g -fno-strict-aliasing -pthread -fno-omit-frame-pointer \
+                -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_LIB_OBJ := $(patsubst %.c,build/fuzzer/obj/%.o,$(foreach r,$(ROOMS),$(SRC_$(r))))
+
+$(FUZZ_RUNNERS): $(BUILD)/fuzz/run_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/runner.o \
+                 $(call lib,api core net auth model log base)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson
+
+.PHONY: corpora fuzz-build
+fuzz-build: $(FUZZ_RUNNERS)
+corpora: $(FUZZ_RUNNERS)
+	@set -e; for n in $(FUZZ_NAMES); do $(BUILD)/fuzz/run_$$n fuzz/corpus/$$n; done
+
+build/fuzzer/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(say) CLANG $<
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+
+build/fuzzer/libchat.a: $(FUZZ_LIB_OBJ)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(FUZZ_BINS): build/fuzzer/%: build/fuzzer/obj/fuzz/fuzz_%.o build/fuzzer/libchat.a
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) -ljansson
+
+.PHONY: fuzz fuzz-run fuzz-bins
+fuzz-bins: $(FUZZ_BINS)
+fuzz: deps-check
+	@$(MAKE) --no-print-directory -j$(JOBS) fuzz-bins
+	@$(MAKE) --no-print-directory fuzz-run
+
+# What is found new goes to build/fuzzer/found/, never into the tree by itself.
+fuzz-run: $(FUZZ_BINS)
+	@set -e; for n in $(FUZZ_NAMES); do \
+	    mkdir -p build/fuzzer/found/$$n; \
+	    dict=; [ -f fuzz/$$n.dict ] && dict=-dict=fuzz/$$n.dict; \
+	    echo "== fuzz $$n, $(TIME) s"; \
+	    build/fuzzer/$$n -max_total_time=$(TIME) -rss_limit_mb=4096 -timeout=25 -print_final_stats=0 \
+	        -verbosity=0 -artifact_prefix=build/fuzzer/found/$$n- $$dict \
+	        build/fuzzer/found/$$n fuzz/corpus/$$n; \
+	done
+
+# ---- tests of the whole server ----------------------------------------------------------------------
+
+PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider
+
+.PHONY: e2e crash test test-run
+e2e: $(BUILD)/groups-chat
+	GROUPS_CHAT_BIN=$(BUILD)/groups-chat $(PYTEST) tests/e2e
+
+crash: $(BUILD)/groups-chat
+	GROUPS_CHAT_BIN=$(BUILD)/groups-chat $(PYTEST) tests/crash
+
+test: deps-test
+	@$(MAKE) --no-print-directory test-run
+
+test-run:
+	@$(MAKE) --no-print-directory -j$(JOBS) all unit-build fuzz-build
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory corpora
+	@$(MAKE) --no-print-directory e2e
+	@$(MAKE) --no-print-directory crash
+
+# ---- checks -----------------------------------------------------------------------------------------
+
+.PHONY: check check-static check-address check-thread format
+check: deps-check
+	@$(MAKE) --no-print-directory check-static
+	@$(MAKE) --no-print-directory check-address
+	@$(MAKE) --no-print-directory check-thread
+	@$(MAKE) --no-print-directory -j$(JOBS) fuzz-bins
+	@$(MAKE) --no-print-directory fuzz-run TIME=5
+
+check-static:
+	sh tests/check/format.sh
+	$(PYTHON) tests/check/arrows.py
+	sh tests/check/headers.sh
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/werror WERROR=-Werror all
+	sh tests/check/cppcheck.sh
+	sh tests/check/tidy.sh
+
+check-address:
+	@$(MAKE) --no-print-directory SAN=address -j$(JOBS) all unit-build fuzz-build
+	@$(MAKE) --no-print-directory SAN=address unit corpora e2e crash
+
+# What has threads: the journal, the password workers, and the server around them.
+check-thread:
+	@$(MAKE) --no-print-directory SAN=thread -j$(JOBS) all
+	@$(MAKE) --no-print-directory SAN=thread unit-log unit-auth unit-core
+	@$(MAKE) --no-print-directory SAN=thread crash
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+include tests/bench/bench.mk
+
+# ---- install ----------------------------------------------------------------------------------------
+
+.PHONY: install clean
+install: all
+	install -D -m 0755 $(BUILD)/groups-chat $(DESTDIR)$(PREFIX)/bin/groups-chat
+
 clean:
 	rm -rf build
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj build/fuzzer/obj -name '*.d' 2>/dev/null)
