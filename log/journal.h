@@ -51,45 +51,50 @@ struct journal_hooks {
     void (*on_commit)(void *ctx, const struct journal_record *record, void *ticket);
     /* A proposal that will never be durable: ERR_disk_full (try again later; nothing is on disk)
      * or ERR_read_only (the journal is FAILED: whether the record is on disk is not known). Called
-     * in the order of proposing. */
+     * in the order of proposing. Must not call dispatch, submit or close. */
     void (*on_fail)(void *ctx, void *ticket, enum err why);
 };
 
 struct journal_options {
-    const char *dir;           /* the data directory; segments live in DIR/journal */
+    const char *dir; /* the data directory; segments live in DIR/journal */
     enum journal_sync sync;
-    uint64_t segment_size;     /* bytes of a segment, 64 KiB to 4 GiB; the default is 64 MiB */
-    uint32_t record_max;       /* bytes of the largest payload; the default is 4 MiB */
-    size_t queue_max;          /* bytes that may wait for the disk; beyond: ERR_busy */
+    uint64_t segment_size; /* bytes of a segment, 64 KiB to 4 GiB; 0: 64 MiB */
+    uint32_t record_max;   /* bytes of the largest payload, up to 1 GiB; 0: 4 MiB */
+    size_t queue_max;      /* bytes that may wait for the disk; beyond: ERR_busy; 0: 64 MiB */
 };
 
 /* What journal_open found; texts name file and offset. */
 struct journal_report {
-    uint64_t records;        /* replayed */
-    uint64_t bytes;          /* read */
-    char torn_tail[512];     /* what was cut and where the copy is, or "" */
-    char damage[768];        /* with ERR_damaged: file, offset, what is wrong, what to do */
+    uint64_t records;    /* replayed */
+    uint64_t bytes;      /* of these, with their overhead */
+    char torn_tail[512]; /* what was cut and where the copy is, or "" */
+    char damage[768];    /* with ERR_damaged: file, offset, what is wrong, what to do */
 };
 
 /*
  * Opens the journal below options->dir (which must exist and be locked by the caller; the journal
  * directory is made), replays every record through on_commit, makes ready to write, and starts the
  * disk thread. On success *out is LIVE and the caller's to close. ERR_damaged: nothing was changed,
- * report->damage says what and where. ERR_io, ERR_disk_full: report->damage says which call failed.
- * `epoch` of a new journal is minted here.
+ * report->damage says what and where (on_commit may have heard the records before it). ERR_io,
+ * ERR_disk_full: report->damage says which call failed. `epoch` of a new journal is minted here, so
+ * crypto_init comes first. Log lines about a disk that fails or recovers later go to diag.
  */
 enum err journal_open_files(const struct journal_options *options, const struct journal_hooks *hooks,
                             struct journal_report *report, struct journal **out) MUST_CHECK;
 
 /* Reads every record of the directory without changing, locking or writing anything; for tools
- * and for a look beside a running server (a torn tail is then no error). */
+ * and for a look beside a running server (a torn tail is then no error; report->torn_tail says that
+ * there is one). */
 enum err journal_scan_files(const struct journal_options *options, const struct journal_hooks *hooks,
                             struct journal_report *report) MUST_CHECK;
 
 /*
- * A journal in memory: what was committed is kept and can be handed to another open through
- * `past` (NULL for none), which is replayed first. Commits come from journal_dispatch, without a
- * thread. `fail_at`: the nth proposal from now fails with ERR_disk_full; 0 for none.
+ * A journal in memory: what was committed is kept in *memory, which must outlive the journal; what
+ * is there already (from another open of the same) is replayed first. ERR_damaged where it is no
+ * journal. {0} is an empty one; its epoch is minted where it is zero. Commits come from
+ * journal_dispatch, without a thread, for what was submitted before. `fail_at`: the nth record that
+ * would be committed from now on fails with ERR_disk_full, and all that wait behind it; then there
+ * is room again; 0 for none.
  */
 struct journal_memory {
     uint8_t *bytes;     /* the frames, as on disk; free with journal_memory_release */
@@ -104,9 +109,10 @@ void journal_memory_release(struct journal_memory *memory);
 
 /*
  * Queues a record; on_commit or on_fail answers, later, from journal_dispatch. The payload is
- * copied. ERR_busy: the queue is full. ERR_read_only: FAILED. ERR_disk_full: waiting for room.
- * ERR_shutting_down: DRAINING. ERR_too_large: over record_max. In all of these nothing was queued
- * and neither hook will be called.
+ * copied; the type must not be 0. ERR_busy: the queue is full. ERR_read_only: FAILED.
+ * ERR_disk_full: waiting for room; asking is what makes the disk thread look whether there is some
+ * again. ERR_shutting_down: DRAINING. ERR_too_large: over record_max. In all of these nothing was
+ * queued and neither hook will be called.
  */
 enum err journal_propose(struct journal *j, uint16_t type, struct bytes payload,
                          void *ticket) MUST_CHECK;
@@ -122,7 +128,8 @@ int journal_fd(const struct journal *j);
 void journal_dispatch(struct journal *j);
 
 /* Waits until all that was proposed is durable or has failed, dispatches it, stops the disk
- * thread, closes the files and frees. on_commit may not propose any more. */
+ * thread, closes the files and frees; harmless on NULL. What on_commit proposes meanwhile is
+ * refused with ERR_shutting_down. */
 void journal_close(struct journal *j);
 
 enum journal_state journal_state(const struct journal *j);

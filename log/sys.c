@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -143,4 +144,14 @@ int sys_open_at(int dir, const char *name, int flags, mode_t mode)
         fd = sys.open_at(dir, name, flags, mode);
     while (fd < 0 && errno == EINTR);
     return fd;
+}
+
+int sys_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = sys.thread_start(thread, NULL, run, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
 }

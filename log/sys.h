@@ -59,4 +59,7 @@ int sys_fsync(int fd);
 int sys_allocate(int fd, uint64_t len);
 int sys_open_at(int dir, const char *name, int flags, mode_t mode);
 
+/* Starts a thread that takes no signals: they are the loop's. */
+int sys_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
+
 #endif

@@ -7,12 +7,13 @@
 #ifndef TESTS_UNIT_LOG_SEEN_H
 #define TESTS_UNIT_LOG_SEEN_H
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "log/journal.h"
 

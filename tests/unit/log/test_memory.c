@@ -1,8 +1,10 @@
 /* The journal in memory, and with it all of journal.c that needs no thread. */
-#include <cmocka.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include "base/crypto.h"
 #include "tests/unit/log/seen.h"

@@ -1,0 +1,291 @@
+#include "log/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/crypto.h"
+#include "base/diag.h"
+#include "base/ensure.h"
+#include "log/sys.h"
+
+#define PROBE_LEN 4096
+
+static enum err failed(struct writer *w, const char *call)
+{
+    char name[SEGMENT_NAME_MAX];
+    segment_name(w->header.first_seq, name);
+    failure_set(&w->failure, call, name);
+    w->failed = true;
+    return ERR_read_only;
+}
+
+static void *prepare_run(void *arg)
+{
+    struct writer *w = arg;
+    w->next_fd = segment_prepare(w->dir, w->next_size, &w->stop, &w->next_failure);
+    return NULL;
+}
+
+/* Starts to make the segment behind the current one. Where there is no thread to be had, it is
+ * made when it is needed. */
+static void prepare_start(struct writer *w)
+{
+    w->next_size = segment_size_next(w->header.size, w->segment_size, 0);
+    w->preparing = sys_thread_start(&w->thread, prepare_run, w) == 0;
+}
+
+/* A prepared next segment that holds a record of `record_len` bytes. */
+static enum err prepare_finish(struct writer *w, uint64_t record_len)
+{
+    if (w->preparing)
+        pthread_join(w->thread, NULL);
+    w->preparing = false;
+    uint64_t size = segment_size_next(w->header.size, w->segment_size, record_len);
+    if (w->next_fd >= 0 && w->next_size < size) {
+        sys.close(w->next_fd);
+        w->next_fd = -1;
+    }
+    if (w->next_fd < 0) {
+        w->next_size = size;
+        w->next_fd = segment_prepare(w->dir, size, &w->stop, &w->next_failure);
+    }
+    if (w->next_fd >= 0)
+        return ERR_ok;
+    w->failure = w->next_failure;
+    return ERR_disk_full;
+}
+
+static enum err write_manifest(struct writer *w)
+{
+    struct manifest m = {w->header.epoch, w->header.number, w->header.first_seq};
+    enum err e = manifest_write(w->dir, &m, &w->failure);
+    if (e == ERR_ok)
+        w->manifest_due = false;
+    w->failed = e == ERR_read_only;
+    return e;
+}
+
+/* Goes on in the next segment, which will hold the record that waits. The order matters: the full
+ * segment is on disk, then the new one has its name, then the manifest names it, then records go
+ * there. After ERR_disk_full the same call goes on where it stopped. */
+static enum err roll(struct writer *w)
+{
+    if (w->wanted > 0) {
+        enum err e = writer_sync(w);
+        if (e != ERR_ok)
+            return e;
+        e = prepare_finish(w, w->wanted);
+        if (e != ERR_ok)
+            return e;
+        struct segment_header h = w->header;
+        h.number++;
+        h.first_seq = w->next_seq;
+        h.size = w->next_size;
+        h.chain = w->chain;
+        e = segment_publish(w->dir, w->next_fd, &h, &w->failure);
+        if (e == ERR_disk_full) {
+            sys.close(w->next_fd);
+            sys.unlink_at(w->dir, "next.tmp", 0);
+            w->next_fd = -1;
+        }
+        w->failed = e == ERR_read_only;
+        if (e != ERR_ok)
+            return e;
+        if (w->fd >= 0)
+            sys.close(w->fd);
+        w->fd = w->next_fd;
+        w->next_fd = -1;
+        w->header = h;
+        w->at = SEGMENT_HEADER_LEN;
+        w->manifest_due = true;
+        w->wanted = 0;
+    }
+    return w->manifest_due ? write_manifest(w) : ERR_ok;
+}
+
+/* Takes back `len` bytes behind w->at. */
+static enum err cut_back(struct writer *w, size_t len)
+{
+    if (len == 0)
+        return ERR_disk_full;
+    if (sys_write_zeros(w->fd, w->at, len) != 0)
+        return failed(w, "taking back a write");
+    if (sys_fdatasync(w->fd) != 0)
+        return failed(w, "fdatasync");
+    return ERR_disk_full;
+}
+
+enum err writer_sync(struct writer *w)
+{
+    if (w->failed)
+        return ERR_read_only;
+    if (!w->dirty)
+        return ERR_ok;
+    if (sys_fdatasync(w->fd) != 0)
+        return failed(w, "fdatasync");
+    w->dirty = false;
+    w->synced_seq = w->next_seq;
+    return ERR_ok;
+}
+
+/* Writes records that fit the current segment. */
+static enum err write_part(struct writer *w, const uint8_t *p, size_t len, bool sync)
+{
+    size_t written = sys_write_full(w->fd, p, len, w->at);
+    if (written < len) {
+        char name[SEGMENT_NAME_MAX];
+        segment_name(w->header.first_seq, name);
+        failure_set(&w->failure, "write", name);
+        return cut_back(w, written);
+    }
+    w->dirty = true;
+    return sync ? writer_sync(w) : ERR_ok;
+}
+
+/* How many bytes of whole records, of the `len` there are, fit into `room`; counts them. */
+static size_t fitting(const uint8_t *p, size_t len, uint64_t room, uint64_t *records)
+{
+    size_t at = 0;
+    *records = 0;
+    while (at < len) {
+        size_t next = at + FRAME_OVERHEAD + frame_u32(p + at);
+        if (next > room)
+            break;
+        at = next;
+        (*records)++;
+    }
+    return at;
+}
+
+enum err writer_append(struct writer *w, const uint8_t *p, size_t len, bool sync, size_t *done)
+{
+    *done = 0;
+    while (*done < len) {
+        if (w->failed)
+            return ERR_read_only;
+        /* The mark of a clean close must always fit. */
+        uint64_t room = w->header.size - w->at, records;
+        room = room < FRAME_HEADER_LEN ? 0 : room - FRAME_HEADER_LEN;
+        size_t part = fitting(p + *done, len - *done, room, &records);
+        if (part == 0 || w->manifest_due) {
+            if (part == 0)
+                w->wanted = FRAME_OVERHEAD + (uint64_t)frame_u32(p + *done);
+            enum err e = roll(w);
+            if (e != ERR_ok)
+                return e;
+            continue;
+        }
+        enum err e = write_part(w, p + *done, part, sync);
+        if (e != ERR_ok)
+            return e;
+        *done += part;
+        w->at += part;
+        w->next_seq += records;
+        memcpy(w->chain.b, p + *done - FRAME_CHAIN_LEN, FRAME_CHAIN_LEN);
+        if (w->at > w->header.size / 2 && !w->preparing && w->next_fd < 0)
+            prepare_start(w);
+    }
+    return ERR_ok;
+}
+
+enum err writer_probe(struct writer *w)
+{
+    if (w->failed)
+        return ERR_read_only;
+    if (w->wanted > 0 || w->manifest_due)
+        return roll(w);
+    uint64_t room = w->header.size - w->at;
+    if (sys_write_zeros(w->fd, w->at, room < PROBE_LEN ? room : PROBE_LEN) != 0)
+        return ERR_disk_full;
+    w->dirty = true;
+    return writer_sync(w);
+}
+
+static enum err open_last(struct writer *w, const struct recovered *r,
+                          struct journal_report *report)
+{
+    char name[SEGMENT_NAME_MAX];
+    segment_name(r->last.first_seq, name);
+    w->header = r->last;
+    w->at = r->end;
+    w->fd = sys_open_at(w->dir, name, O_RDWR, 0);
+    if (w->fd < 0) {
+        failure_set(&w->failure, "open", name);
+        return recover_failed(report, &w->failure);
+    }
+    if (r->torn_end > 0) {
+        enum err e = recover_cut(w->dir, w->fd, r, report);
+        if (e != ERR_ok)
+            return e;
+    }
+    /* The process before may have died between a write and its sync; the next record will say that
+     * everything before it is on disk. */
+    if (sys_fdatasync(w->fd) != 0) {
+        failure_set(&w->failure, "fdatasync", name);
+        return recover_failed(report, &w->failure);
+    }
+    return ERR_ok;
+}
+
+/* The first segment of a new journal: the header of a segment 0 that never was, then a roll. */
+static enum err make_first(struct writer *w, struct journal_report *report)
+{
+    w->header.epoch = uuid_random();
+    crypto_random(w->header.key.b, sizeof w->header.key.b);
+    w->chain = frame_chain_start(w->header.epoch.b);
+    w->wanted = FRAME_OVERHEAD;
+    if (roll(w) != ERR_ok)
+        return recover_failed(report, &w->failure);
+    return ERR_ok;
+}
+
+enum err writer_init(struct writer *w, int dir, uint64_t segment_size, const struct recovered *r,
+                     struct journal_report *report)
+{
+    *w = (struct writer){.dir = dir, .segment_size = segment_size, .fd = -1, .next_fd = -1};
+    w->next_seq = r->next_seq;
+    w->synced_seq = r->next_seq;
+    w->chain = r->chain;
+    /* What a crash left unfinished; where these are not there, so much the better. */
+    sys.unlink_at(dir, "next.tmp", 0);
+    sys.unlink_at(dir, "manifest.tmp", 0);
+    sys.unlink_at(dir, "torn.tmp", 0);
+    enum err e = r->last.number == 0 ? make_first(w, report) : open_last(w, r, report);
+    if (e == ERR_ok && r->last.number != 0 && r->manifest_stale && write_manifest(w) != ERR_ok)
+        e = recover_failed(report, &w->failure);
+    w->failed = e != ERR_ok; /* then a release writes nothing */
+    return e;
+}
+
+static void leave_mark(struct writer *w)
+{
+    uint8_t mark[FRAME_HEADER_LEN];
+    struct frame_header h = {.seq = w->next_seq};
+    if (w->header.size - w->at < sizeof mark)
+        return;
+    frame_header_encode(&h, &w->header.key, mark);
+    if (sys_write_full(w->fd, mark, sizeof mark, w->at) != sizeof mark || sys_fdatasync(w->fd) != 0)
+        diag_warn("journal: the mark of a clean close could not be written; the next start may "
+                  "report a torn tail of a few bytes");
+}
+
+void writer_release(struct writer *w)
+{
+    if (w->preparing) {
+        atomic_store(&w->stop, true);
+        pthread_join(w->thread, NULL);
+        w->preparing = false;
+    }
+    if (w->next_fd >= 0) {
+        sys.close(w->next_fd);
+        sys.unlink_at(w->dir, "next.tmp", 0);
+        w->next_fd = -1;
+    }
+    if (w->fd < 0)
+        return;
+    if (writer_sync(w) == ERR_ok && !w->manifest_due)
+        leave_mark(w);
+    sys.close(w->fd);
+    w->fd = -1;
+}
