@@ -252,11 +252,13 @@ static void job_free(struct job *job)
 
 static void job_list_free(struct list *jobs)
 {
-    while (!list_empty(jobs)) {
-        struct job *job = LIST_OWNER(jobs->next, struct job, node);
-        list_remove(&job->node);
-        job_free(job);
+    struct list *next;
+
+    for (struct list *node = jobs->next; node != jobs; node = next) {
+        next = node->next;
+        job_free(LIST_OWNER(node, struct job, node));
     }
+    list_init(jobs);
 }
 
 void password_pool_free(struct password_pool *pool)

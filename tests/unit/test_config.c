@@ -545,7 +545,9 @@ static void test_help_text(void **state)
     assert_null(strstr(text, "[always|"));
 
     /* No line is too wide, none ends in a space, and the texts stand in one column. */
-    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+    char *rest;
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
         size_t len = strlen(line);
         assert_true(len <= 100 && line[len - 1] != ' ');
         if (line[0] == ' ') {

@@ -45,9 +45,11 @@ static enum err verify(struct bytes token, int64_t now_s)
 
 static void add_base64(struct buf *out, struct bytes s)
 {
-    buf_reserve(out, crypto_base64_len(s.len));
-    crypto_base64_encode(s, (char *)out->p + out->len);
-    out->len += crypto_base64_len(s.len);
+    char text[256];
+
+    assert_true(crypto_base64_len(s.len) <= sizeof text);
+    crypto_base64_encode(s, text);
+    buf_add(out, text, crypto_base64_len(s.len));
 }
 
 /* Signs whatever `out` holds, as somebody would who has the key. */
