@@ -24,6 +24,7 @@ struct seen {
     size_t count;  /* records committed or replayed */
     size_t failed; /* proposals failed */
     uint64_t last_seq;
+    bool raw;        /* payloads are not the ones described above */
     int chain_until; /* on_commit of record i proposes i + 1, up to this one */
     struct {
         int id;
@@ -68,7 +69,7 @@ static inline void seen_on_commit(void *ctx, const struct journal_record *record
     assert_int_equal(record->seq, s->last_seq + 1);
     assert_true(s->count < SEEN_MAX);
     int id = record->type;
-    for (size_t i = 0; i < record->payload.len; i++)
+    for (size_t i = 0; i < record->payload.len && !s->raw; i++)
         if (record->payload.p[i] != seen_byte(id, i))
             fail_msg("record %d: byte %zu differs", id, i);
     if (ticket)
