@@ -6,9 +6,12 @@
  *
  * Loop thread only. A connection at rest holds this struct and nothing else: the read buffer is the
  * net's, parsers and output queues have memory only while there is something in them. Output is
- * collected and goes out in one writev a socket at the end of the loop's turn. Nothing is freed
+ * collected and goes out in one send a socket at the end of the loop's turn. Nothing is freed
  * inside its own callback: closing marks, the end of the turn sweeps. Deadlines (head, body, idle,
- * ping, closing handshake) are kept in one list a kind, so that a connection has no timer.
+ * ping, closing handshake) are kept in one wheel, so that a connection has no timer.
+ *
+ * While a request waits for its answer nothing more is read from its connection, so a client that
+ * goes away meanwhile is noticed only when the answer is written.
  *
  * Who answers later than in on_request keeps the connection with conn_hold: the struct then lives
  * until conn_release, and conn_is_open says whether an answer still reaches anybody.
@@ -46,23 +49,27 @@ struct net_hooks {
      * conn_want_drained. */
     void (*on_drained)(void *ctx, struct conn *c);
     /* The connection, upgraded or not, is over; the last call for it. conn_data is the user's to
-     * free. */
+     * free. Told at the end of the turn in which it began to close: the closing handshake and the
+     * last bytes are the net's own business, and nothing that is sent from then on arrives. */
     void (*on_closed)(void *ctx, struct conn *c);
 };
 
 struct net *net_new(struct loop *loop, const struct net_options *options,
                     const struct net_hooks *hooks);
 
-/* Listens on host:port ("127.0.0.1:3000", "[::1]:0", "localhost:80"). ERR_io, with a sentence in *why. */
+/* Listens on host:port ("127.0.0.1:3000", "[::1]:0", "localhost:80", ":80"), on all addresses that
+ * the name has on this machine, with one port. ERR_io, with a sentence in *why that lives as long
+ * as the net. May ask the resolver: before the loop runs. */
 enum err net_listen(struct net *n, const char *host_port, const char **why) MUST_CHECK;
-/* The port that it listens on. */
+/* The port that the first net_listen has got. */
 uint16_t net_port(const struct net *n);
 
 /* Stops accepting; closes what rests; WebSockets get 1001; answers on their way are finished. */
 void net_drain(struct net *n);
 /* Connections that still are there. */
 uint32_t net_count(const struct net *n);
-/* Closes everything at once and frees. */
+/* Closes everything at once and frees; on_closed is called for those that did not hear it. Nobody
+ * may hold a connection, or touch one afterwards. */
 void net_free(struct net *n);
 
 /* The end of the turn, after whatever else queues output: writes and sweeps. net_new adds itself
@@ -77,8 +84,9 @@ void conn_answer(struct conn *c, struct http_answer *a);
  * WebSocket. Only from inside on_request. */
 void conn_upgrade(struct conn *c, const struct http_request *request);
 
-/* Queues a frame; takes a reference of its own. A reader with more than send_queue_max waiting is
- * closed with 1013. Harmless on a connection that closes. */
+/* Queues a frame; takes a reference of its own. A reader with more than send_queue_max waiting,
+ * after the kernel has taken what it can, is closed with 1013. Harmless on a connection that closes
+ * or is no WebSocket. */
 void conn_send(struct conn *c, struct frame *f);
 
 /* Bytes that wait to be written. */
@@ -87,7 +95,9 @@ size_t conn_queued(const struct conn *c);
 /* Asks for one on_drained: at the end of this turn's writing, or later, when nothing waits. */
 void conn_want_drained(struct conn *c);
 
-/* Starts the closing handshake (RFC 6455, 7): nothing is read as a message any more. */
+/* Starts the closing handshake (RFC 6455, 7): nothing is read as a message any more. A reason of
+ * more than 123 bytes is left out. A connection that is no WebSocket is closed once its output is
+ * written. */
 void conn_close(struct conn *c, enum ws_close code, struct bytes reason);
 
 bool conn_is_open(const struct conn *c);

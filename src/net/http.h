@@ -2,9 +2,9 @@
  * http: requests in, answers out (RFC 9110, RFC 9112). The only user of http-parser.
  *
  * http-parser takes much that the RFC forbids, so the raw head is checked before it sees a byte:
- * line ends, folds, control bytes, exactly one valid Host, version 1.0 or 1.1, at most one
- * Transfer-Encoding (equal to "chunked", only in 1.1, not with Content-Length), field count and
- * sizes. What is ambiguous is refused and the connection closed after the answer. No I/O here:
+ * line ends, folds, control bytes, field count and sizes (http_head.h); then its meaning: exactly one
+ * valid Host (an HTTP/1.0 client may leave it out), version 1.0 or 1.1, at most one
+ * Transfer-Encoding (equal to "chunked", only in 1.1, not with Content-Length). What is ambiguous is refused and the connection closed after the answer. No I/O here:
  * bytes are pushed in, and reading can stop at any byte.
  */
 #ifndef NET_HTTP_H
@@ -34,9 +34,11 @@ enum http_upgrade {
 /* Everything is borrowed until the on_request callback returns. */
 struct http_request {
     enum http_method method;
-    struct bytes path;   /* as sent, up to the '?'; always starts with '/'; not percent-decoded */
+    struct bytes path;   /* as sent, up to the '?', not percent-decoded; starts with '/', but for
+                          * "OPTIONS *", where it is "*" */
     struct bytes query;  /* behind the '?', or empty */
-    struct bytes host;   /* valid host[:port] characters only */
+    struct bytes host;   /* valid host[:port] characters only; of an absolute target where that was
+                          * sent (RFC 9112, 3.2.2); empty where an HTTP/1.0 client sent none */
     struct bytes body;   /* decoded from chunks */
     const struct http_field *fields;
     uint32_t field_count;
@@ -66,8 +68,9 @@ enum http_progress {
 
 struct http_reader;
 
-/* A reader of one request. */
+/* A reader of one request. reset makes it ready for the next one and keeps some memory. */
 struct http_reader *http_reader_new(const struct http_limits *limits);
+void http_reader_reset(struct http_reader *r);
 void http_reader_free(struct http_reader *r);
 
 /* Pushes bytes; *taken says how many it took. After HTTP_FAILED or HTTP_COMPLETE never again. */
@@ -77,7 +80,8 @@ enum err http_reader_error(const struct http_reader *r);
 /* Is the head complete (so that the body's deadline counts)? */
 bool http_reader_in_body(const struct http_reader *r);
 
-/* An answer. Every answer carries content-length; `type` may be {NULL, 0} where there is no body. */
+/* An answer. Every answer carries date and, but for 1xx, 204 and 304, content-length; `type` may be
+ * {NULL, 0} where there is no body. */
 struct http_answer {
     int status;
     struct bytes type;    /* content-type */
@@ -88,6 +92,8 @@ struct http_answer {
     bool version_1_0;     /* an HTTP/1.0 client that asked for keep-alive is told so */
 };
 void http_add_answer(struct buf *out, const struct http_answer *a);
+/* The phrase that belongs to a status, "" for one that is not in use here. */
+const char *http_phrase(int status);
 
 /* The 101 of RFC 6455, 4.2.2, for this key. */
 void http_add_websocket_answer(struct buf *out, struct bytes websocket_key);

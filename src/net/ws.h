@@ -12,10 +12,12 @@
 
 #include "base/buf.h"
 
-#define WS_OPCODE_TEXT  1
-#define WS_OPCODE_CLOSE 8
-#define WS_OPCODE_PING  9
-#define WS_OPCODE_PONG  10
+#define WS_OPCODE_CONTINUATION 0
+#define WS_OPCODE_TEXT         1
+#define WS_OPCODE_BINARY       2
+#define WS_OPCODE_CLOSE        8
+#define WS_OPCODE_PING         9
+#define WS_OPCODE_PONG         10
 
 enum ws_close {
     WS_CLOSE_NONE            = 0,
@@ -46,7 +48,9 @@ struct ws_state {
     struct buf *partial;  /* a frame that is not complete; NULL at rest */
     struct buf *message;  /* the fragments of a message that is not complete; NULL at rest */
     uint32_t fragments;
+    uint32_t checked;     /* bytes of the message that are known to be whole code points */
 };
+/* Frees what is held; {0} afterwards. Not from inside on_event. */
 void ws_state_release(struct ws_state *s);
 
 /*
@@ -54,12 +58,18 @@ void ws_state_release(struct ws_state *s);
  * 1002 (reserved bits or opcodes, unmasked frames, control frames that are long or fragmented,
  * continuations out of place, lengths not in the shortest form, close codes that must not be sent,
  * a close body of one byte), 1003 (binary), 1007 (text or close reason not UTF-8; a fragmented
- * text fails at the first invalid byte), 1009 (over message_max, decided from the header's length).
+ * text fails with the first fragment that holds an invalid byte), 1009 (over message_max, decided
+ * from the header's length; or more than WS_FRAGMENTS_MAX fragments, empty ones included).
+ * What follows a close frame is not read. After a code other than 0 never call it again.
  */
+#define WS_FRAGMENTS_MAX 1024
 enum ws_close ws_read(struct ws_state *s, struct bytes in, uint32_t message_max,
                       const struct ws_hooks *hooks, void *ctx);
 
 /* Does the state hold memory (a deadline for what is partial may count)? */
-bool ws_is_partial(const struct ws_state *s);
+static inline bool ws_is_partial(const struct ws_state *s)
+{
+    return s->partial || s->message;
+}
 
 #endif
