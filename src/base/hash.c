@@ -11,7 +11,7 @@ _Static_assert(_Alignof(struct hash) >= _Alignof(blake2b_state), "aligned as lib
 
 static blake2b_state *state(struct hash *h)
 {
-    return (blake2b_state *)(void *)h->opaque;
+    return (blake2b_state *)(void *)h;
 }
 
 void hash_init(struct hash *h, size_t out_len)

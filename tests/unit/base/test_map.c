@@ -189,8 +189,9 @@ static void test_removing_during_growth(void **state)
             for (size_t n = 0; n < ahead && w.map.old.mask != 0; n++)
                 add(&w, &w.entries[i++]);
             uint64_t seed = ahead;
+            assert_true(i >= 768);
             for (size_t n = 0; n < 60; n++) {
-                remove_(&w, &w.entries[unit_random(&seed) % i]);
+                remove_(&w, &w.entries[unit_random(&seed) % 768]);
                 if (n % 10 == 0)
                     check_all(&w);
             }
