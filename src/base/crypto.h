@@ -18,7 +18,8 @@ uint64_t crypto_siphash(struct bytes s);
 
 #define CRYPTO_HMAC_LEN 32
 /* HMAC-SHA256 (RFC 2104, FIPS 180-4) with a key of any length. */
-void crypto_hmac_sha256(struct bytes key, struct bytes message, uint8_t out[static CRYPTO_HMAC_LEN]);
+void crypto_hmac_sha256(struct bytes key, struct bytes message,
+                        uint8_t out[static CRYPTO_HMAC_LEN]);
 
 /* Equal bytes? Takes the same time wherever they differ; lengths are not secret. */
 bool crypto_equal(const void *a, const void *b, size_t len);
