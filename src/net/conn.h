@@ -29,8 +29,8 @@ struct net;
 
 struct net_options {
     struct http_limits http;
-    uint32_t message_max;       /* bytes */
-    uint32_t send_queue_max;    /* bytes that may wait for one reader */
+    uint32_t message_max;    /* bytes */
+    uint32_t send_queue_max; /* bytes that may wait for one reader */
     uint32_t connections_max;
     uint32_t head_timeout_s, body_timeout_s, idle_timeout_s, ping_interval_s;
 };

@@ -2,10 +2,11 @@
  * http: requests in, answers out (RFC 9110, RFC 9112). The only user of http-parser.
  *
  * http-parser takes much that the RFC forbids, so the raw head is checked before it sees a byte:
- * line ends, folds, control bytes, field count and sizes (http_head.h); then its meaning: exactly one
- * valid Host (an HTTP/1.0 client may leave it out), version 1.0 or 1.1, at most one
- * Transfer-Encoding (equal to "chunked", only in 1.1, not with Content-Length). What is ambiguous is refused and the connection closed after the answer. No I/O here:
- * bytes are pushed in, and reading can stop at any byte.
+ * line ends, folds, control bytes, field count and sizes (http_head.h); then its meaning: exactly
+ * one valid Host (an HTTP/1.0 client may leave it out), version 1.0 or 1.1, at most one
+ * Transfer-Encoding (equal to "chunked", only in 1.1, not with Content-Length). What is ambiguous
+ * is refused and the connection closed after the answer. No I/O here: bytes are pushed in, and
+ * reading can stop at any byte.
  */
 #ifndef NET_HTTP_H
 #define NET_HTTP_H
@@ -15,7 +16,13 @@
 #include "base/err.h"
 
 enum http_method {
-    HTTP_GET_, HTTP_HEAD_, HTTP_POST_, HTTP_PUT_, HTTP_PATCH_, HTTP_DELETE_, HTTP_OPTIONS_,
+    HTTP_GET_,
+    HTTP_HEAD_,
+    HTTP_POST_,
+    HTTP_PUT_,
+    HTTP_PATCH_,
+    HTTP_DELETE_,
+    HTTP_OPTIONS_,
     HTTP_OTHER_ /* a valid method that no route takes */
 };
 
@@ -34,12 +41,12 @@ enum http_upgrade {
 /* Everything is borrowed until the on_request callback returns. */
 struct http_request {
     enum http_method method;
-    struct bytes path;   /* as sent, up to the '?', not percent-decoded; starts with '/', but for
-                          * "OPTIONS *", where it is "*" */
-    struct bytes query;  /* behind the '?', or empty */
-    struct bytes host;   /* valid host[:port] characters only; of an absolute target where that was
-                          * sent (RFC 9112, 3.2.2); empty where an HTTP/1.0 client sent none */
-    struct bytes body;   /* decoded from chunks */
+    struct bytes path;  /* as sent, up to the '?', not percent-decoded; starts with '/', but for
+                         * "OPTIONS *", where it is "*" */
+    struct bytes query; /* behind the '?', or empty */
+    struct bytes host;  /* valid host[:port] characters only; of an absolute target where that was
+                         * sent (RFC 9112, 3.2.2); empty where an HTTP/1.0 client sent none */
+    struct bytes body;  /* decoded from chunks */
     const struct http_field *fields;
     uint32_t field_count;
     bool keep_alive;
@@ -84,12 +91,12 @@ bool http_reader_in_body(const struct http_reader *r);
  * {NULL, 0} where there is no body. */
 struct http_answer {
     int status;
-    struct bytes type;    /* content-type */
+    struct bytes type; /* content-type */
     struct bytes body;
-    struct bytes extra;   /* further complete fields, each "name: value\r\n" */
-    bool close;           /* says connection: close */
-    bool head_only;       /* to a HEAD request: length without body */
-    bool version_1_0;     /* an HTTP/1.0 client that asked for keep-alive is told so */
+    struct bytes extra; /* further complete fields, each "name: value\r\n" */
+    bool close;         /* says connection: close */
+    bool head_only;     /* to a HEAD request: length without body */
+    bool version_1_0;   /* an HTTP/1.0 client that asked for keep-alive is told so */
 };
 void http_add_answer(struct buf *out, const struct http_answer *a);
 /* The phrase that belongs to a status, "" for one that is not in use here. */

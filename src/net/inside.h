@@ -23,11 +23,17 @@
 #define OUT_SLOTS       15
 
 /*
- *   READING ──conn_http──► ANSWERING ──conn_answer──► READING
- *      │                       ├────────conn_answer──► CLOSING (the answer was the last)
- *      │                       └────────conn_upgrade─► WEBSOCKET ──conn_close, the peer's──►
- * CLOSING └──conn_shut (drain)──► CLOSING ──conn_turn, all written──► LINGERING ──end, deadline──►
- * CLOSED any ──conn_kill──► CLOSED ──conn_turn, nobody holds it──► FREE
+ *   FREE       ──conn_open──────────────────────────► READING
+ *   READING    ──a request, whole or faulty──────────► ANSWERING
+ *   READING    ──conn_shut (drain, conn_close)───────► CLOSING
+ *   ANSWERING  ──conn_answer─────────────────────────► READING
+ *   ANSWERING  ──conn_answer, the last one───────────► CLOSING
+ *   ANSWERING  ──conn_upgrade────────────────────────► WEBSOCKET
+ *   WEBSOCKET  ──conn_close, or the peer's close─────► CLOSING
+ *   CLOSING    ──conn_turn: all is written───────────► LINGERING
+ *   LINGERING  ──the peer's end, or its deadline─────► CLOSED
+ *   any        ──conn_kill───────────────────────────► CLOSED
+ *   CLOSED     ──conn_turn: nobody holds it──────────► FREE
  */
 enum conn_state {
     CONN_FREE,
