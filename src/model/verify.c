@@ -4,7 +4,13 @@
 #include "base/ensure.h"
 #include "model/state.h"
 
-static void verify_user(const struct model *m, const struct user *u, uint32_t number)
+/* What the tables must hold, counted on the way. */
+struct counts {
+    uint64_t emails, sessions, members, messages, client_ids;
+};
+
+static void verify_user(const struct model *m, const struct user *u, uint32_t number,
+                        struct counts *counts)
 {
     uint32_t sessions = 0, active = 0;
 
@@ -27,6 +33,8 @@ static void verify_user(const struct model *m, const struct user *u, uint32_t nu
         active += member_is_active(mb);
     }
     ENSURE(u->active_groups == active);
+    counts->emails += u->email_key.len > 0;
+    counts->sessions += sessions;
 }
 
 static void verify_mark(const struct model *m, const struct group *g, const struct mark *mark)
@@ -34,6 +42,22 @@ static void verify_mark(const struct model *m, const struct group *g, const stru
     ENSURE(mark->seq <= g->messages.count);
     ENSURE((mark->seq == 0) == (mark->cursor == 0));
     ENSURE(mark->cursor <= m->cursor && mark->time <= m->time);
+}
+
+/* Walks the member's own messages, newest first, and returns how many there are. Where the chains
+ * of all members together have as many as the group, no chain leaves one out. */
+static uint32_t verify_own_messages(const struct member *mb)
+{
+    uint32_t count = 0, above = mb->group->messages.count + 1;
+
+    for (uint32_t seq = mb->last_own; seq != 0; count++) {
+        ENSURE(seq < above);
+        const struct message *msg = group_message(mb->group, seq);
+        ENSURE(msg != NULL && msg->author == mb->user->number);
+        above = seq;
+        seq = msg->previous_own;
+    }
+    return count;
 }
 
 static void verify_member(const struct model *m, const struct member *mb)
@@ -44,7 +68,7 @@ static void verify_member(const struct model *m, const struct member *mb)
     ENSURE(mb->span_count > 0);
     for (uint32_t i = 0; i < mb->span_count; i++) {
         const struct span *span = i + 1 < mb->span_count ? &mb->earlier[i] : &mb->span;
-        ENSURE(span->from > edge && span->to > span->from);
+        ENSURE(span->from > edge && span->from <= m->cursor && span->to > span->from);
         edge = span->to;
     }
     ENSURE((mb->span.to == UINT64_MAX) == member_is_active(mb));
@@ -55,12 +79,10 @@ static void verify_member(const struct model *m, const struct member *mb)
     verify_mark(m, g, &mb->delivered);
     verify_mark(m, g, &mb->read);
     ENSURE(mb->read.seq <= mb->delivered.seq);
-    const struct message *own = group_message(g, mb->last_own);
-    ENSURE((own == NULL) == (mb->last_own == 0));
-    ENSURE(own == NULL || own->author == mb->user->number);
+    ENSURE(list_empty(&mb->by_mark) == (mb->delivered.seq == 0));
 }
 
-static void verify_messages(const struct model *m, const struct group *g)
+static void verify_messages(const struct model *m, const struct group *g, struct counts *counts)
 {
     uint64_t cursor = 0;
     int64_t time = 0;
@@ -70,71 +92,86 @@ static void verify_messages(const struct model *m, const struct group *g)
         const struct user *author = model_user(m, msg->author);
         ENSURE(msg->seq == i + 1 && msg->group == g->number);
         ENSURE(msg->cursor > cursor && msg->cursor <= m->cursor && msg->time >= time);
-        ENSURE(author != NULL && member_saw(model_member(m, g, author), msg->cursor));
+        const struct member *mb = author != NULL ? model_member(m, g, author) : NULL;
+        ENSURE(mb != NULL && member_saw(mb, msg->cursor));
         ENSURE(model_message_by_id(m, &msg->id) == msg);
         ENSURE(msg->client_id_len == 0 ||
                model_message_by_client_id(m, author, message_client_id(msg)) == msg);
-        const struct message *previous = group_message(g, msg->previous_own);
-        ENSURE(msg->previous_own < msg->seq);
-        ENSURE(previous == NULL || previous->author == msg->author);
+        counts->client_ids += msg->client_id_len > 0;
         cursor = msg->cursor;
         time = msg->time;
     }
+    counts->messages += g->messages.count;
 }
 
-static void verify_group(const struct model *m, const struct group *g, uint32_t number)
+static void verify_changes(const struct group *g)
 {
-    uint32_t active = 0;
+    uint64_t cursor = 0;
+    int64_t time = 0;
+
+    for (uint32_t i = 0; i < g->changes.count; i++) {
+        const struct change *ch = vec_at(&g->changes, i);
+        ENSURE(ch->cursor > cursor && ch->cursor <= g->last_cursor && ch->time >= time);
+        cursor = ch->cursor;
+        time = ch->time;
+    }
+}
+
+static void verify_by_mark(const struct group *g)
+{
     uint64_t cursor = 0;
 
+    for (const struct list *l = g->by_mark.next; l != &g->by_mark; l = l->next) {
+        const struct member *mb = LIST_OWNER(l, struct member, by_mark);
+        ENSURE(mb->group == g);
+        uint64_t moved =
+            mb->delivered.cursor > mb->read.cursor ? mb->delivered.cursor : mb->read.cursor;
+        ENSURE(moved > cursor);
+        cursor = moved;
+    }
+}
+
+static void verify_group(const struct model *m, const struct group *g, uint32_t number,
+                         struct counts *counts)
+{
+    uint32_t active = 0, own = 0;
+
     ENSURE(g->number == number);
+    ENSURE(g->cursor <= g->last_cursor && g->last_cursor <= m->cursor);
     ENSURE(model_group_by_id(m, &g->id) == g);
     ENSURE(g->founder_count > 0 && g->founder_count <= g->members.count);
     for (uint32_t i = 0; i < g->members.count; i++) {
         const struct member *mb = vec_at(&g->members, i);
         ENSURE(mb->group == g);
         verify_member(m, mb);
+        own += verify_own_messages(mb);
         active += member_is_active(mb);
     }
     ENSURE(active == g->active.count);
     ENSURE((g->owner == NULL) == (active == 0));
-    for (uint32_t i = 0; i < g->changes.count; i++) {
-        const struct change *ch = vec_at(&g->changes, i);
-        ENSURE(ch->cursor > cursor && ch->cursor <= g->last_cursor);
-        cursor = ch->cursor;
-    }
-    cursor = 0;
-    for (const struct list *l = g->by_mark.next; l != &g->by_mark; l = l->next) {
-        const struct member *mb = LIST_OWNER(l, struct member, by_mark);
-        ENSURE(mb->group == g && mb->delivered.cursor <= m->cursor);
-        uint64_t moved =
-            mb->delivered.cursor > mb->read.cursor ? mb->delivered.cursor : mb->read.cursor;
-        ENSURE(moved > cursor);
-        cursor = moved;
-    }
-    verify_messages(m, g);
+    ENSURE(own == g->messages.count);
+    verify_changes(g);
+    verify_by_mark(g);
+    verify_messages(m, g, counts);
+    counts->members += g->members.count;
 }
 
 void model_verify(const struct model *m)
 {
-    uint64_t sessions = 0, messages = 0, members = 0;
+    struct counts counts = {0};
 
-    for (uint32_t i = 0; i < m->users.count; i++) {
-        const struct user *u = vec_at(&m->users, i);
-        verify_user(m, u, i + 1);
-        sessions += u->session_count;
-    }
-    for (uint32_t i = 0; i < m->groups.count; i++) {
-        const struct group *g = vec_at(&m->groups, i);
-        verify_group(m, g, i + 1);
-        messages += g->messages.count;
-        members += g->members.count;
-    }
+    for (uint32_t i = 0; i < m->users.count; i++)
+        verify_user(m, vec_at(&m->users, i), i + 1, &counts);
+    for (uint32_t i = 0; i < m->groups.count; i++)
+        verify_group(m, vec_at(&m->groups, i), i + 1, &counts);
     ENSURE(map_count(&m->users_by_id) == m->users.count);
     ENSURE(map_count(&m->users_by_name) == m->users.count);
+    ENSURE(map_count(&m->users_by_email) == counts.emails);
     ENSURE(map_count(&m->groups_by_id) == m->groups.count);
-    ENSURE(map_count(&m->sessions_by_id) == sessions);
-    ENSURE(map_count(&m->sessions_by_token) == sessions);
-    ENSURE(map_count(&m->members) == members);
-    ENSURE(map_count(&m->messages_by_id) == messages && m->message_count == messages);
+    ENSURE(map_count(&m->sessions_by_id) == counts.sessions);
+    ENSURE(map_count(&m->sessions_by_token) == counts.sessions);
+    ENSURE(map_count(&m->members) == counts.members);
+    ENSURE(map_count(&m->messages_by_id) == counts.messages);
+    ENSURE(map_count(&m->messages_by_client_id) == counts.client_ids);
+    ENSURE(m->message_count == counts.messages);
 }

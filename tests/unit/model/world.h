@@ -1,0 +1,364 @@
+/*
+ * world: a model that grows record by record in a test, with all that is needed to replay it.
+ *
+ * world_commit hands a record to the model as the journal would: encoded, under the next number.
+ * The model is verified behind it, and what it told is kept together with who sees it. world_end,
+ * the teardown of every test of this room, replays the payloads into a second model, with nobody
+ * to tell: each record must end as it did, and the digests must be equal.
+ */
+#ifndef UNIT_MODEL_WORLD_H
+#define UNIT_MODEL_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crypto.h"
+#include "base/ensure.h"
+#include "model/model.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* splitmix64: the same numbers in each run. */
+static inline uint64_t world_random(uint64_t *state)
+{
+    uint64_t z = (*state += UINT64_C(0x9E3779B97F4A7C15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return z ^ (z >> 31);
+}
+
+/* An id of its own for each number. */
+static inline struct uuid world_uuid(uint64_t number)
+{
+    struct uuid id;
+    uint64_t a = world_random(&number), b = world_random(&number);
+    memcpy(id.b, &a, sizeof a);
+    memcpy(id.b + 8, &b, sizeof b);
+    return id;
+}
+
+static inline struct record_hash world_hash(uint64_t number)
+{
+    struct record_hash h;
+    for (size_t i = 0; i < sizeof h.b; i += 8) {
+        uint64_t v = world_random(&number);
+        memcpy(h.b + i, &v, sizeof v);
+    }
+    return h;
+}
+
+struct world_record {
+    uint64_t cursor;
+    size_t at; /* in payloads */
+    size_t len;
+    uint16_t type;
+    enum err err;
+};
+
+struct world_told {
+    struct event event;     /* session is NULL: it may be gone */
+    struct uuid session_id; /* of session_ended */
+    uint64_t seen;          /* bit n: the user of number n sees it; users up to 63 */
+};
+
+struct world {
+    struct model *m;
+    struct buf payloads;
+    struct world_record *records;
+    struct world_told *told;
+    uint32_t count, told_count;
+    uint64_t cursor;
+    uint64_t ids;  /* ids that were given */
+    int64_t now;   /* of the next record; every commit adds 10 */
+    bool unproven; /* no model_verify after each commit: for big histories */
+};
+
+/* ---- committing ------------------------------------------------------------------------------ */
+
+static inline uint64_t world_bit(const struct user *u)
+{
+    return u != NULL && u->number < 64 ? UINT64_C(1) << u->number : 0;
+}
+
+static inline uint64_t world_members_bits(const struct group *g)
+{
+    uint64_t bits = 0;
+    for (uint32_t i = 0; i < g->members.count; i++) {
+        const struct member *mb = vec_at(&g->members, i);
+        if (member_is_active(mb))
+            bits |= world_bit(mb->user);
+    }
+    return bits;
+}
+
+#define WORLD_SEES_server(e)  0
+#define WORLD_SEES_person(e)  world_bit((e)->to)
+#define WORLD_SEES_members(e) (world_members_bits((e)->group) | world_bit((e)->to))
+
+static inline void world_tell(void *ctx, const struct event *event)
+{
+    struct world *w = ctx;
+    struct world_told t = {.event = *event};
+
+    switch (event->type) {
+#define EVENT(wire, name, audience)                                                                \
+    case EVENT_##name:                                                                             \
+        t.seen = WORLD_SEES_##audience(event);                                                     \
+        break;
+#include "model/event.def"
+#undef EVENT
+    }
+    if (event->session != NULL) {
+        assert_ptr_equal(model_session_by_id(w->m, &event->session->id), event->session);
+        t.session_id = event->session->id;
+        t.event.session = NULL;
+    }
+    assert_int_equal(event->cursor, w->cursor);
+    assert_int_equal(event->time, model_time(w->m));
+    if ((w->told_count & (w->told_count - 1)) == 0)
+        w->told = xrealloc(w->told, (w->told_count == 0 ? 1 : 2 * w->told_count) * sizeof *w->told);
+    w->told[w->told_count++] = t;
+}
+
+/* Commits bytes as they are. A record that does not decode takes no number. */
+static inline enum err world_commit_raw(struct world *w, uint16_t type, struct bytes payload)
+{
+    struct event_sink sink = {w, world_tell};
+    struct world_record kept = {
+        .cursor = ++w->cursor, .at = w->payloads.len, .len = payload.len, .type = type};
+
+    kept.err = model_commit(w->m, kept.cursor, type, payload, &sink);
+    if (kept.err == ERR_damaged) {
+        w->cursor--;
+        return kept.err;
+    }
+    buf_add_bytes(&w->payloads, payload);
+    if ((w->count & (w->count - 1)) == 0)
+        w->records = xrealloc(w->records, (w->count == 0 ? 1 : 2 * w->count) * sizeof *w->records);
+    w->records[w->count++] = kept;
+    if (!w->unproven)
+        model_verify(w->m);
+    return kept.err;
+}
+
+/* Checks, encodes and commits. The payload's memory is gone afterwards, so the model holds copies
+ * or the sanitizers say so. */
+static inline enum err world_commit(struct world *w, const struct record *r)
+{
+    struct buf payload = {0};
+    enum err said = model_check(w->m, r);
+
+    record_encode(r, &payload);
+    assert_int_equal(world_commit_raw(w, (uint16_t)r->type, buf_bytes(&payload)), said);
+    buf_release(&payload);
+    w->now += 10;
+    return said;
+}
+
+/* ---- records with the usual fields ----------------------------------------------------------- */
+
+static inline struct record world_user_record(struct world *w, const char *name)
+{
+    struct record r = {.type = RECORD_user_create};
+    r.user_create.time = w->now;
+    r.user_create.id = world_uuid(++w->ids);
+    r.user_create.username = bytes_cstr(name);
+    r.user_create.username_key = bytes_cstr(name);
+    r.user_create.password = BYTES("$argon2id$");
+    return r;
+}
+
+static inline struct record world_session_record(struct world *w, uint32_t user)
+{
+    struct record r = {.type = RECORD_session_create};
+    r.session_create.time = w->now;
+    r.session_create.id = world_uuid(++w->ids);
+    r.session_create.user = user;
+    r.session_create.token = world_hash(++w->ids);
+    r.session_create.platform = PLATFORM_ANDROID;
+    r.session_create.build = 7;
+    r.session_create.device_id = BYTES("device");
+    r.session_create.model = BYTES("a model");
+    r.session_create.name = BYTES("a name");
+    return r;
+}
+
+/* `members` is little-endian as in a payload; see WORLD_U32S. */
+static inline struct record world_group_record(struct world *w, uint32_t owner,
+                                               struct record_u32s members)
+{
+    struct record r = {.type = RECORD_group_create};
+    r.group_create.time = w->now;
+    r.group_create.id = world_uuid(++w->ids);
+    r.group_create.owner = owner;
+    r.group_create.name = BYTES("the group");
+    r.group_create.members = members;
+    return r;
+}
+
+static inline struct record world_post_record(struct world *w, uint32_t group, uint32_t author,
+                                              const char *client_id, const char *data)
+{
+    struct record r = {.type = RECORD_message_post};
+    r.message_post.time = w->now;
+    r.message_post.id = world_uuid(++w->ids);
+    r.message_post.group = group;
+    r.message_post.author = author;
+    r.message_post.client_id = bytes_cstr(client_id);
+    r.message_post.data = bytes_cstr(data);
+    return r;
+}
+
+/* Numbers below 256 as the payload has them: WORLD_U32S(1, 2, 3). Valid in the enclosing block. */
+#define WORLD_U32S(...)                                                                            \
+    world_u32s((uint8_t[4 *sizeof((uint8_t[]){__VA_ARGS__})]){0}, (const uint8_t[]){__VA_ARGS__},  \
+               sizeof((uint8_t[]){__VA_ARGS__}))
+
+static inline struct record_u32s world_u32s(uint8_t *space, const uint8_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        space[4 * i] = numbers[i];
+    return (struct record_u32s){space, (uint32_t)count};
+}
+
+/* ---- doing ----------------------------------------------------------------------------------- */
+
+/* A user of that name; returns the number. */
+static inline uint32_t world_user(struct world *w, const char *name)
+{
+    struct record r = world_user_record(w, name);
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    return model_user_count(w->m);
+}
+
+/* `count` users u1, u2, … */
+static inline void world_users(struct world *w, uint32_t count)
+{
+    char name[] = "u00";
+    for (uint32_t i = 1; i <= count; i++) {
+        name[1] = (char)('0' + i / 10);
+        name[2] = (char)('0' + i % 10);
+        assert_int_equal(world_user(w, name), i);
+    }
+}
+
+/* A group that `owner` makes; returns the number. */
+static inline uint32_t world_group(struct world *w, uint32_t owner, struct record_u32s members)
+{
+    struct record r = world_group_record(w, owner, members);
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    return model_group_count(w->m);
+}
+
+static inline enum err world_add(struct world *w, uint32_t group, uint32_t user, uint32_t by)
+{
+    struct record r = {.type = RECORD_member_add, .member_add = {w->now, group, user, by}};
+    return world_commit(w, &r);
+}
+
+static inline enum err world_remove(struct world *w, uint32_t group, uint32_t user, uint32_t by)
+{
+    struct record r = {.type = RECORD_member_remove, .member_remove = {w->now, group, user, by}};
+    return world_commit(w, &r);
+}
+
+static inline const struct message *world_post(struct world *w, uint32_t group, uint32_t author,
+                                               const char *data)
+{
+    struct record r = world_post_record(w, group, author, "", data);
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    return model_message_by_id(w->m, &r.message_post.id);
+}
+
+enum { WORLD_DELIVERED, WORLD_READ };
+
+static inline enum err world_mark(struct world *w, uint32_t group, uint32_t user, uint32_t seq,
+                                  uint8_t kind)
+{
+    struct record r = {.type = RECORD_receipt_mark,
+                       .receipt_mark = {w->now, group, user, seq, kind}};
+    return world_commit(w, &r);
+}
+
+static inline const struct member *world_member(const struct world *w, uint32_t group,
+                                                uint32_t user)
+{
+    return model_member(w->m, model_group(w->m, group), model_user(w->m, user));
+}
+
+/* Forgets what was told so far. */
+static inline void world_hush(struct world *w)
+{
+    w->told_count = 0;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static inline void world_init(struct world *w)
+{
+    crypto_init();
+    *w = (struct world){.m = model_new(), .now = 1000};
+}
+
+/* Commits the first `count` records of `w` to a fresh model, with nobody to tell. */
+static inline struct model *world_replay(const struct world *w, uint32_t count)
+{
+    struct model *m = model_new();
+    for (uint32_t i = 0; i < count; i++) {
+        const struct world_record *r = &w->records[i];
+        struct bytes payload = bytes_of(w->payloads.p + r->at, r->len);
+        assert_int_equal(model_commit(m, r->cursor, r->type, payload, NULL), r->err);
+    }
+    return m;
+}
+
+static inline void world_prove(const struct world *w)
+{
+    uint8_t first[MODEL_DIGEST_LEN], second[MODEL_DIGEST_LEN];
+    struct model *again = world_replay(w, w->count);
+
+    model_verify(w->m);
+    model_verify(again);
+    model_digest(w->m, first);
+    model_digest(again, second);
+    assert_memory_equal(first, second, sizeof first);
+    model_free(again);
+}
+
+static inline void world_release(struct world *w)
+{
+    model_free(w->m);
+    buf_release(&w->payloads);
+    free(w->records);
+    free(w->told);
+    *w = (struct world){0};
+}
+
+/* For cmocka: every test gets a fresh world, and is a replay test. */
+static inline int world_begin(void **state)
+{
+    struct world *w = xmalloc(sizeof *w);
+    world_init(w);
+    *state = w;
+    return 0;
+}
+
+static inline int world_end(void **state)
+{
+    struct world *w = *state;
+    world_prove(w);
+    world_release(w);
+    free(w);
+    return 0;
+}
+
+#define WORLD_TEST(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
+
+#endif
