@@ -1,0 +1,313 @@
+/*
+ * The digest: each field of the model's structs changes it, and each bit of each record does.
+ */
+#include "world.h"
+
+#include "model/state.h"
+
+/* The records of fill whose sessions are ended by later ones: they leave no trace. */
+#define ENDED(i) ((i) == 3 || (i) == 4)
+
+/* Everything that the model can hold is in here at least once. */
+static void fill(struct world *w)
+{
+    struct record r = world_user_record(w, "Anna");
+    r.user_create.username_key = BYTES("anna");
+    r.user_create.email = BYTES("A@b");
+    r.user_create.email_key = BYTES("a@b");
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    world_user(w, "berta");
+    world_user(w, "carla");
+    struct uuid ended[2];
+    for (int i = 0; i < 4; i++) {
+        struct record s = world_session_record(w, 1);
+        if (i < 2)
+            ended[i] = s.session_create.id;
+        else
+            s.session_create.replaces = ended[i - 2];
+        assert_int_equal(world_commit(w, &s), ERR_ok);
+    }
+    world_group(w, 2, WORLD_U32S(1, 2));
+    assert_int_equal(world_add(w, 1, 3, 1), ERR_ok);
+    r = world_post_record(w, 1, 2, "c1", "one");
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    world_post(w, 1, 2, "two");
+    assert_int_equal(world_mark(w, 1, 3, 1, WORLD_READ), ERR_ok);
+    assert_int_equal(world_mark(w, 1, 1, 2, WORLD_DELIVERED), ERR_ok);
+    assert_int_equal(world_remove(w, 1, 3, 2), ERR_ok);
+    assert_int_equal(world_add(w, 1, 3, 2), ERR_ok);
+    world_group(w, 1, WORLD_U32S(1));
+    assert_int_equal(world_remove(w, 2, 1, 1), ERR_ok);
+}
+
+static bool digest_is(const struct model *m, const uint8_t *digest)
+{
+    uint8_t now[MODEL_DIGEST_LEN];
+    model_digest(m, now);
+    return memcmp(now, digest, sizeof now) == 0;
+}
+
+/* Flips the lowest bit of what is at `p`: the digest must see it, and see it go. */
+static void assert_seen(const struct world *w, void *p, const char *field)
+{
+    uint8_t before[MODEL_DIGEST_LEN];
+    uint8_t *byte = p;
+
+    model_digest(w->m, before);
+    *byte ^= 1;
+    if (digest_is(w->m, before))
+        fail_msg("the digest does not see %s", field);
+    *byte ^= 1;
+    assert_true(digest_is(w->m, before));
+}
+
+#define SEEN(field) assert_seen(w, (void *)(uintptr_t) & (field), #field)
+#define SEEN_TEXT(text)                                                                            \
+    do {                                                                                           \
+        assert_true((text).len > 0);                                                               \
+        assert_seen(w, (void *)(uintptr_t)((text).p + (text).len - 1), #text);                     \
+        SEEN((text).len);                                                                          \
+    } while (0)
+
+/* One pointer in place of another of its kind. */
+static void assert_pointer_seen(const struct world *w, void *at, const void *other)
+{
+    uint8_t before[MODEL_DIGEST_LEN];
+    void *kept;
+
+    model_digest(w->m, before);
+    memcpy(&kept, at, sizeof kept);
+    assert_ptr_not_equal(kept, other);
+    memcpy(at, &other, sizeof other);
+    assert_false(digest_is(w->m, before));
+    memcpy(at, &kept, sizeof kept);
+    assert_true(digest_is(w->m, before));
+}
+
+static void test_model_and_user(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    SEEN(w->m->cursor);
+    SEEN(w->m->time);
+    struct user *u = state_user(w->m, 1);
+    SEEN(u->number);
+    SEEN(u->id.b[0]);
+    SEEN(u->id.b[15]);
+    SEEN(u->cursor);
+    SEEN(u->created_at);
+    SEEN_TEXT(u->username);
+    SEEN_TEXT(u->username_key);
+    SEEN_TEXT(u->email);
+    SEEN_TEXT(u->email_key);
+    SEEN_TEXT(u->password);
+    SEEN(u->session_count);
+    SEEN(u->active_groups);
+    assert_int_equal(u->memberships.count, 2);
+    assert_pointer_seen(w, &u->memberships.chunks[0][0], vec_at(&u->memberships, 1));
+    /* The last user, and the last membership, count too. */
+    uint8_t before[MODEL_DIGEST_LEN];
+    model_digest(w->m, before);
+    w->m->users.count--;
+    assert_false(digest_is(w->m, before));
+    w->m->users.count++;
+    u->memberships.count--;
+    assert_false(digest_is(w->m, before));
+    u->memberships.count++;
+}
+
+static void test_session(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    struct user *u = state_user(w->m, 1);
+    struct session *s = u->sessions;
+    SEEN(s->id.b[0]);
+    SEEN(s->token.b[0]);
+    SEEN(s->token.b[31]);
+    SEEN(s->created_at);
+    SEEN(s->build);
+    SEEN(s->platform);
+    assert_seen(w, &s->texts[0], "device_id");
+    assert_seen(w, &s->texts[s->device_id_len], "model");
+    assert_seen(w, &s->texts[s->device_id_len + s->model_len], "name");
+    /* The same characters, parted in another place. */
+    uint8_t before[MODEL_DIGEST_LEN];
+    model_digest(w->m, before);
+    s->device_id_len--;
+    s->model_len++;
+    assert_false(digest_is(w->m, before));
+    s->model_len--;
+    s->name_len++;
+    assert_false(digest_is(w->m, before));
+    s->name_len--;
+    s->device_id_len++;
+    assert_true(digest_is(w->m, before));
+    /* Their order. */
+    struct session *second = s->next;
+    assert_null(second->next);
+    u->sessions = second;
+    second->next = s;
+    s->next = NULL;
+    assert_false(digest_is(w->m, before));
+    u->sessions = s;
+    s->next = second;
+    second->next = NULL;
+    assert_true(digest_is(w->m, before));
+}
+
+static void test_group(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    struct group *g = state_group(w->m, 1);
+    SEEN(g->number);
+    SEEN(g->id.b[0]);
+    SEEN(g->cursor);
+    SEEN(g->last_cursor);
+    SEEN_TEXT(g->name);
+    SEEN(g->founder_count);
+    assert_pointer_seen(w, &g->owner, state_user(w->m, 1));
+    assert_pointer_seen(w, &g->owner, NULL);
+    assert_pointer_seen(w, &g->members.chunks[0][0], vec_at(&g->members, 1));
+    assert_pointer_seen(w, &g->active.chunks[0][0], vec_at(&g->active, 1));
+    assert_pointer_seen(w, &g->messages.chunks[0][0], vec_at(&g->messages, 1));
+    assert_pointer_seen(w, &g->changes.chunks[0][0], vec_at(&g->changes, 1));
+
+    /* The order in which the marks moved. */
+    uint8_t before[MODEL_DIGEST_LEN];
+    model_digest(w->m, before);
+    struct list *first = g->by_mark.next;
+    list_remove(first);
+    list_append(&g->by_mark, first);
+    assert_false(digest_is(w->m, before));
+    list_remove(first->prev);
+    assert_false(digest_is(w->m, before));
+    list_append(&g->by_mark, &state_member(w->m, g, state_user(w->m, 1))->by_mark);
+    assert_true(digest_is(w->m, before));
+}
+
+static void test_member(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    struct group *g = state_group(w->m, 1);
+    struct member *mb = state_member(w->m, g, state_user(w->m, 3));
+    assert_pointer_seen(w, &mb->user, state_user(w->m, 1));
+    SEEN(mb->role);
+    SEEN(mb->membership);
+    SEEN(mb->last_own);
+    SEEN(mb->delivered.seq);
+    SEEN(mb->delivered.cursor);
+    SEEN(mb->delivered.time);
+    SEEN(mb->read.seq);
+    SEEN(mb->read.cursor);
+    SEEN(mb->read.time);
+    SEEN(mb->span.from);
+    SEEN(mb->span.to);
+    assert_int_equal(mb->span_count, 2);
+    SEEN(mb->earlier[0].from);
+    SEEN(mb->earlier[0].to);
+    mb->span_count = 1;
+    SEEN(mb->span.from);
+    mb->span_count = 2;
+}
+
+static void test_message_and_change(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    struct group *g = state_group(w->m, 1);
+    struct message *msg = vec_at(&g->messages, 0);
+    SEEN(msg->id.b[0]);
+    SEEN(msg->cursor);
+    SEEN(msg->time);
+    SEEN(msg->author);
+    SEEN(msg->previous_own);
+    assert_seen(w, &msg->texts[0], "client_id");
+    assert_seen(w, &msg->texts[msg->client_id_len], "data");
+    uint8_t before[MODEL_DIGEST_LEN];
+    model_digest(w->m, before);
+    msg->client_id_len--;
+    msg->data_len++;
+    assert_false(digest_is(w->m, before));
+    msg->client_id_len++;
+    msg->data_len--;
+
+    struct change *ch = vec_at(&g->changes, 1);
+    SEEN(ch->cursor);
+    SEEN(ch->time);
+    SEEN(ch->kind);
+    assert_pointer_seen(w, &ch->user, state_user(w->m, 1));
+    assert_pointer_seen(w, &ch->by, state_user(w->m, 2));
+}
+
+/* What belongs to a room above is no part of it. */
+static void test_annotations_do_not_count(void **state)
+{
+    struct world *w = *state;
+    uint8_t before[MODEL_DIGEST_LEN];
+    fill(w);
+    struct user *u = state_user(w->m, 1);
+    struct member *mb = state_member(w->m, state_group(w->m, 1), u);
+    uint64_t told = mb->told;
+    model_digest(w->m, before);
+    u->annotation = (struct annotation){w, {1, 2}};
+    u->sessions->annotation = 3;
+    mb->told = 12345;
+    assert_true(digest_is(w->m, before));
+    u->annotation = (struct annotation){NULL, {0, 0}};
+    u->sessions->annotation = 0;
+    mb->told = told;
+}
+
+/* Replays with one bit of one record flipped. */
+static bool bit_counts(const struct world *w, uint32_t record, size_t bit, const uint8_t *digest)
+{
+    struct model *m = model_new();
+    for (uint32_t i = 0; i < w->count; i++) {
+        const struct world_record *r = &w->records[i];
+        struct buf payload = {0};
+        buf_add(&payload, w->payloads.p + r->at, r->len);
+        if (i == record)
+            payload.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        enum err err = model_commit(m, r->cursor, r->type, buf_bytes(&payload), NULL);
+        if (i != record && record > i)
+            assert_int_equal(err, r->err);
+        buf_release(&payload);
+    }
+    model_verify(m);
+    bool counts = !digest_is(m, digest);
+    model_free(m);
+    return counts;
+}
+
+static void test_each_bit_of_each_record_counts(void **state)
+{
+    struct world *w = *state;
+    uint8_t digest[MODEL_DIGEST_LEN];
+    fill(w);
+    model_digest(w->m, digest);
+    for (uint32_t i = 0; i < w->count; i++) {
+        for (size_t bit = 0; !ENDED(i) && bit < 8 * w->records[i].len; bit++) {
+            if (!bit_counts(w, i, bit, digest))
+                fail_msg("record %u (%s): bit %zu does not count", i,
+                         record_name(w->records[i].type), bit);
+        }
+    }
+    assert_false(bit_counts(w, UINT32_MAX, 0, digest));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(test_model_and_user),
+        WORLD_TEST(test_session),
+        WORLD_TEST(test_group),
+        WORLD_TEST(test_member),
+        WORLD_TEST(test_message_and_change),
+        WORLD_TEST(test_annotations_do_not_count),
+        WORLD_TEST(test_each_bit_of_each_record_counts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

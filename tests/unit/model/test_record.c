@@ -1,0 +1,268 @@
+#include "world.h"
+
+#include "base/json_read.h"
+
+/* One record of each type with its payload, byte by byte: this is the file format. */
+struct example {
+    struct record record;
+    struct bytes payload;
+    const char *json;
+};
+
+#define TIME    INT64_C(0x0102030405060708)
+#define TIME_LE "\x08\x07\x06\x05\x04\x03\x02\x01"
+#define ID                                                                                         \
+    {                                                                                              \
+        {                                                                                          \
+            0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x46, 0x17, 0x98, 0x19, 0x1a, 0x1b, 0x1c, 0x1d,    \
+                0x1e, 0x1f                                                                         \
+        }                                                                                          \
+    }
+#define ID_BYTES  "\x10\x11\x12\x13\x14\x15\x46\x17\x98\x19\x1a\x1b\x1c\x1d\x1e\x1f"
+#define ID_TEXT   "10111213-1415-4617-9819-1a1b1c1d1e1f"
+#define HASH      "0123456789abcdefFEDCBA9876543210"
+#define TIME_TEXT "72623859790382856"
+
+/* clang-format off */
+static const struct example examples[] = {
+    {{.type = RECORD_user_create,
+      .user_create = {.time = TIME,
+                      .id = ID,
+                      .username = BYTES("An\"na"),
+                      .username_key = BYTES("anna"),
+                      .email = BYTES(""),
+                      .email_key = BYTES(""),
+                      .password = BYTES("secret")}},
+     BYTES(TIME_LE ID_BYTES "\x05" "An\"na" "\x04" "anna" "\x00" "\x00" "\x06" "secret"),
+     "{\"record\":\"user_create\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
+     "\",\"username\":\"An\\\"na\",\"username_key\":\"anna\",\"email\":\"\",\"email_key\":\"\","
+     "\"password\":\"(hidden)\"}"},
+    {{.type = RECORD_session_create,
+      .session_create = {.time = -1,
+                         .id = ID,
+                         .user = 0xfffffffe,
+                         .token = {{'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a',
+                                    'b', 'c', 'd', 'e', 'f', 'F', 'E', 'D', 'C', 'B', 'A',
+                                    '9', '8', '7', '6', '5', '4', '3', '2', '1', '0'}},
+                         .replaces = {{0}},
+                         .platform = 3,
+                         .build = 0x01020304,
+                         .device_id = BYTES("d"),
+                         .model = BYTES(""),
+                         .name = BYTES("n\0m")}},
+     BYTES("\xff\xff\xff\xff\xff\xff\xff\xff" ID_BYTES "\xfe\xff\xff\xff" HASH
+           "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" "\x03" "\x04\x03\x02\x01" "\x01\0\0\0" "d"
+           "\0\0\0\0" "\x03\0\0\0" "n\0m"),
+     "{\"record\":\"session_create\",\"time\":-1,\"id\":\"" ID_TEXT
+     "\",\"user\":4294967294,\"token\":\"(hidden)\",\"replaces\":"
+     "\"00000000-0000-0000-0000-000000000000\",\"platform\":3,\"build\":16909060,"
+     "\"device_id\":\"d\",\"model\":\"\",\"name\":\"n\\u0000m\"}"},
+    {{.type = RECORD_group_create,
+      .group_create = {.time = TIME,
+                       .id = ID,
+                       .owner = 2,
+                       .name = BYTES("g"),
+                       .members = {(const uint8_t *)"\2\0\0\0\0\1\0\0", 2}}},
+     BYTES(TIME_LE ID_BYTES "\2\0\0\0" "\1\0\0\0" "g" "\2\0\0\0" "\2\0\0\0" "\0\1\0\0"),
+     "{\"record\":\"group_create\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
+     "\",\"owner\":2,\"name\":\"g\",\"members\":[2,256]}"},
+    {{.type = RECORD_member_add, .member_add = {.time = TIME, .group = 1, .user = 2, .by = 3}},
+     BYTES(TIME_LE "\1\0\0\0" "\2\0\0\0" "\3\0\0\0"),
+     "{\"record\":\"member_add\",\"time\":" TIME_TEXT ",\"group\":1,\"user\":2,\"by\":3}"},
+    {{.type = RECORD_member_remove,
+      .member_remove = {.time = INT64_MIN, .group = 1, .user = 2, .by = 3}},
+     BYTES("\0\0\0\0\0\0\0\x80" "\1\0\0\0" "\2\0\0\0" "\3\0\0\0"),
+     "{\"record\":\"member_remove\",\"time\":-9223372036854775808,\"group\":1,\"user\":2,"
+     "\"by\":3}"},
+    {{.type = RECORD_message_post,
+      .message_post = {.time = TIME,
+                       .id = ID,
+                       .group = 1,
+                       .author = 2,
+                       .client_id = BYTES("c"),
+                       .data = BYTES("\xff")}},
+     BYTES(TIME_LE ID_BYTES "\1\0\0\0" "\2\0\0\0" "\1" "c" "\1\0\0\0" "\xff"),
+     "{\"record\":\"message_post\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
+     "\",\"group\":1,\"author\":2,\"client_id\":\"c\",\"data\":\"(not UTF-8)\"}"},
+    {{.type = RECORD_receipt_mark,
+      .receipt_mark = {.time = TIME, .group = 1, .user = 2, .seq = 3, .kind = 1}},
+     BYTES(TIME_LE "\1\0\0\0" "\2\0\0\0" "\3\0\0\0" "\1"),
+     "{\"record\":\"receipt_mark\",\"time\":" TIME_TEXT
+     ",\"group\":1,\"user\":2,\"seq\":3,\"kind\":1}"},
+};
+/* clang-format on */
+
+static void assert_bytes(struct bytes got, struct bytes wanted)
+{
+    assert_int_equal(got.len, wanted.len);
+    assert_memory_equal(got.p, wanted.p, wanted.len);
+}
+
+/* Every number of record.def is here once, and none other is known. */
+static void test_numbers(void **state)
+{
+    static const char *const names[] = {"user_create", "session_create", "group_create",
+                                        "member_add",  "member_remove",  "message_post",
+                                        "receipt_mark"};
+    (void)state;
+    assert_int_equal(COUNT_OF(examples), COUNT_OF(names));
+    for (uint32_t type = 0; type <= UINT16_MAX; type++) {
+        if (type >= 1 && type <= COUNT_OF(names)) {
+            assert_string_equal(record_name((uint16_t)type), names[type - 1]);
+            assert_int_equal(examples[type - 1].record.type, type);
+        } else {
+            assert_null(record_name((uint16_t)type));
+        }
+    }
+}
+
+static void test_layout(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(examples); i++) {
+        struct buf out = {0};
+        struct record r;
+        record_encode(&examples[i].record, &out);
+        assert_bytes(buf_bytes(&out), examples[i].payload);
+        assert_true(record_decode((uint16_t)examples[i].record.type, buf_bytes(&out), &r));
+        assert_int_equal(r.type, examples[i].record.type);
+        struct buf again = {0};
+        record_encode(&r, &again);
+        assert_bytes(buf_bytes(&again), examples[i].payload);
+        buf_release(&again);
+        buf_release(&out);
+    }
+}
+
+static void test_encode_adds(void **state)
+{
+    (void)state;
+    struct buf out = {0};
+    BUF_ADD_LIT(&out, "before");
+    record_encode(&examples[3].record, &out);
+    assert_int_equal(out.len, 6 + examples[3].payload.len);
+    assert_memory_equal(out.p, "before", 6);
+    buf_release(&out);
+}
+
+/* In memory of its own size, so that a read beyond it is seen by the sanitizers. */
+static bool decodes(uint16_t type, struct bytes payload)
+{
+    struct record r;
+    uint8_t *exact = xmalloc(payload.len);
+    if (payload.len > 0)
+        memcpy(exact, payload.p, payload.len);
+    bool decoded = record_decode(type, bytes_of(exact, payload.len), &r);
+    free(exact);
+    return decoded;
+}
+
+static void test_wrong_length(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(examples); i++) {
+        uint16_t type = (uint16_t)examples[i].record.type;
+        struct buf longer = {0};
+        for (size_t len = 0; len < examples[i].payload.len; len++)
+            assert_false(decodes(type, bytes_of(examples[i].payload.p, len)));
+        assert_true(decodes(type, examples[i].payload));
+        buf_add_bytes(&longer, examples[i].payload);
+        buf_add_u8(&longer, 0);
+        assert_false(decodes(type, buf_bytes(&longer)));
+        buf_release(&longer);
+        assert_false(decodes(0, examples[i].payload));
+        assert_false(decodes(8, examples[i].payload));
+        assert_false(decodes((uint16_t)(type + 256), examples[i].payload));
+    }
+}
+
+/* Lengths that promise more than there is, up to what would wrap around. */
+static void test_hostile_lengths(void **state)
+{
+    static const uint32_t lengths[] = {2,          255,        256,        0x3fffffff, 0x40000000,
+                                       0x40000001, 0x7fffffff, 0x80000000, 0xfffffffc, 0xffffffff};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        struct buf group = {0}, message = {0};
+        buf_add_bytes(&group, BYTES(TIME_LE ID_BYTES "\2\0\0\0"
+                                                     "\0\0\0\0"));
+        buf_add_u32le(&group, lengths[i]);
+        buf_add_u32le(&group, 7);
+        assert_false(decodes(RECORD_group_create, buf_bytes(&group)));
+        buf_add_bytes(&message, BYTES(TIME_LE ID_BYTES "\1\0\0\0"
+                                                       "\2\0\0\0"
+                                                       "\0"));
+        buf_add_u32le(&message, lengths[i]);
+        buf_add_u8(&message, 'x');
+        assert_false(decodes(RECORD_message_post, buf_bytes(&message)));
+        buf_release(&group);
+        buf_release(&message);
+    }
+}
+
+static void test_longest_text8(void **state)
+{
+    (void)state;
+    uint8_t text[255];
+    memset(text, 'x', sizeof text);
+    struct record r = examples[0].record, out;
+    r.user_create.username = r.user_create.password = bytes_of(text, sizeof text);
+    struct buf payload = {0};
+    record_encode(&r, &payload);
+    assert_true(record_decode(RECORD_user_create, buf_bytes(&payload), &out));
+    assert_bytes(out.user_create.username, bytes_of(text, sizeof text));
+    assert_bytes(out.user_create.password, bytes_of(text, sizeof text));
+    assert_bytes(out.user_create.username_key, BYTES("anna"));
+    buf_release(&payload);
+}
+
+static void test_print(void **state)
+{
+    (void)state;
+    crypto_init();
+    for (size_t i = 0; i < COUNT_OF(examples); i++) {
+        struct buf out = {0};
+        struct arena arena = {0};
+        struct json root;
+        record_print(&examples[i].record, &out);
+        assert_bytes(buf_bytes(&out), bytes_cstr(examples[i].json));
+        assert_int_equal(
+            json_read(buf_bytes(&out), (struct json_limits){2, 64}, &arena, &root, NULL), ERR_ok);
+        arena_release(&arena);
+        buf_release(&out);
+    }
+}
+
+/* What a model was given decodes, and encodes to the same bytes. */
+static void test_history(void **state)
+{
+    struct world *w = *state;
+    world_users(w, 3);
+    world_group(w, 1, WORLD_U32S(1, 2));
+    world_post(w, 1, 1, "x");
+    assert_int_equal(world_add(w, 1, 3, 1), ERR_ok);
+    assert_int_equal(world_mark(w, 1, 2, 1, WORLD_READ), ERR_ok);
+    assert_int_equal(world_remove(w, 1, 3, 1), ERR_ok);
+    struct record session = world_session_record(w, 1);
+    assert_int_equal(world_commit(w, &session), ERR_ok);
+    for (uint32_t i = 0; i < w->count; i++) {
+        struct bytes payload = bytes_of(w->payloads.p + w->records[i].at, w->records[i].len);
+        struct record r;
+        struct buf again = {0};
+        assert_true(record_decode(w->records[i].type, payload, &r));
+        record_encode(&r, &again);
+        assert_bytes(buf_bytes(&again), payload);
+        buf_release(&again);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers),         cmocka_unit_test(test_layout),
+        cmocka_unit_test(test_encode_adds),     cmocka_unit_test(test_wrong_length),
+        cmocka_unit_test(test_hostile_lengths), cmocka_unit_test(test_longest_text8),
+        cmocka_unit_test(test_print),           WORLD_TEST(test_history),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,143 @@
+#include "world.h"
+
+static const struct session *created(const struct world *w, const struct record *r)
+{
+    return model_session_by_id(w->m, &r->session_create.id);
+}
+
+static void test_fields_are_kept(void **state)
+{
+    struct world *w = *state;
+    uint32_t anna = world_user(w, "anna");
+    struct record r = world_session_record(w, anna);
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+
+    const struct session *s = created(w, &r);
+    assert_non_null(s);
+    assert_ptr_equal(model_session_by_token(w->m, &r.session_create.token), s);
+    assert_ptr_equal(s->user, model_user(w->m, anna));
+    assert_int_equal(s->created_at, 1010);
+    assert_int_equal(s->build, 7);
+    assert_int_equal(s->platform, PLATFORM_ANDROID);
+    assert_int_equal(s->annotation, 0);
+    assert_true(bytes_equal(bytes_of(s->texts, s->device_id_len), BYTES("device")));
+    assert_true(bytes_equal(bytes_of(s->texts + s->device_id_len, s->model_len), BYTES("a model")));
+    assert_true(bytes_equal(bytes_of(s->texts + s->device_id_len + s->model_len, s->name_len),
+                            BYTES("a name")));
+    assert_int_equal(w->told_count, 0);
+}
+
+static void test_texts_may_be_empty(void **state)
+{
+    struct world *w = *state;
+    struct record r = world_session_record(w, world_user(w, "anna"));
+    r.session_create.device_id = r.session_create.model = r.session_create.name = BYTES("");
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    const struct session *s = created(w, &r);
+    assert_int_equal(s->device_id_len + s->model_len + s->name_len, 0);
+}
+
+static void test_newest_first(void **state)
+{
+    struct world *w = *state;
+    uint32_t anna = world_user(w, "anna");
+    struct record r[3];
+    for (int i = 0; i < 3; i++) {
+        r[i] = world_session_record(w, anna);
+        assert_int_equal(world_commit(w, &r[i]), ERR_ok);
+    }
+    const struct session *at = model_user(w->m, anna)->sessions;
+    for (int i = 2; i >= 0; i--, at = at->next)
+        assert_ptr_equal(at, created(w, &r[i]));
+    assert_null(at);
+    assert_int_equal(model_user(w->m, anna)->session_count, 3);
+}
+
+static void test_replaced_session_ends(void **state)
+{
+    struct world *w = *state;
+    uint32_t anna = world_user(w, "anna");
+    struct record r[4];
+    for (int i = 0; i < 4; i++) {
+        r[i] = world_session_record(w, anna);
+        if (i == 3)
+            r[i].session_create.replaces = r[1].session_create.id;
+        assert_int_equal(world_commit(w, &r[i]), ERR_ok);
+    }
+    assert_null(created(w, &r[1]));
+    assert_null(model_session_by_token(w->m, &r[1].session_create.token));
+    assert_int_equal(model_user(w->m, anna)->session_count, 3);
+    const struct session *at = model_user(w->m, anna)->sessions;
+    assert_ptr_equal(at, created(w, &r[3]));
+    assert_ptr_equal(at->next, created(w, &r[2]));
+    assert_ptr_equal(at->next->next, created(w, &r[0]));
+
+    assert_int_equal(w->told_count, 1);
+    assert_int_equal(w->told[0].event.type, EVENT_session_ended);
+    assert_int_equal(w->told[0].seen, 0);
+    assert_ptr_equal(w->told[0].event.user, model_user(w->m, anna));
+    assert_true(uuid_equal(&w->told[0].session_id, &r[1].session_create.id));
+
+    /* Its id and its token are free again. */
+    r[1].session_create.time = w->now;
+    assert_int_equal(world_commit(w, &r[1]), ERR_ok);
+    assert_ptr_equal(model_user(w->m, anna)->sessions, created(w, &r[1]));
+}
+
+static void test_ends_only_ones_own(void **state)
+{
+    struct world *w = *state;
+    uint32_t anna = world_user(w, "anna"), berta = world_user(w, "berta");
+    struct record hers = world_session_record(w, anna);
+    assert_int_equal(world_commit(w, &hers), ERR_ok);
+
+    struct record r = world_session_record(w, berta);
+    r.session_create.replaces = hers.session_create.id;
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    assert_non_null(created(w, &hers));
+
+    /* One that never was is none. */
+    struct record again = world_session_record(w, berta);
+    again.session_create.replaces = world_uuid(999);
+    assert_int_equal(world_commit(w, &again), ERR_ok);
+    assert_int_equal(model_user(w->m, berta)->session_count, 2);
+    assert_int_equal(w->told_count, 0);
+}
+
+static void test_refused(void **state)
+{
+    struct world *w = *state;
+    uint32_t anna = world_user(w, "anna");
+    struct record first = world_session_record(w, anna);
+    assert_int_equal(world_commit(w, &first), ERR_ok);
+
+    struct record r = world_session_record(w, anna + 1);
+    assert_int_equal(world_commit(w, &r), ERR_refused);
+    r.session_create.user = 0;
+    assert_int_equal(world_commit(w, &r), ERR_refused);
+    r.session_create.user = anna;
+    r.session_create.platform = PLATFORM_COUNT;
+    assert_int_equal(world_commit(w, &r), ERR_refused);
+    r.session_create.platform = PLATFORM_LIVE;
+    r.session_create.id = first.session_create.id;
+    assert_int_equal(world_commit(w, &r), ERR_refused);
+    r.session_create.id = world_uuid(999);
+    r.session_create.token = first.session_create.token;
+    assert_int_equal(world_commit(w, &r), ERR_refused);
+    /* Not even in place of the session that has the token. */
+    r.session_create.replaces = first.session_create.id;
+    assert_int_equal(world_commit(w, &r), ERR_refused);
+    r.session_create.token = world_hash(999);
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    assert_int_equal(model_user(w->m, anna)->session_count, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(test_fields_are_kept),    WORLD_TEST(test_texts_may_be_empty),
+        WORLD_TEST(test_newest_first),       WORLD_TEST(test_replaced_session_ends),
+        WORLD_TEST(test_ends_only_ones_own), WORLD_TEST(test_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
