@@ -24,8 +24,8 @@ struct timeline {
     const struct user *user;
     uint64_t position;
     uint64_t horizon;
-    int64_t newer_than; /* receipts up to this time are left out */
-    bool all;
+    int64_t newer_than; /* of the first round: receipts up to this time are left out */
+    bool all;           /* of the first round */
     bool in_round;
     struct source *heap; /* the source with the smallest cursor first */
     uint32_t count;
@@ -383,10 +383,13 @@ bool timeline_next(struct timeline *t, struct event *out)
     while (t->count == 0) {
         if (t->in_round) {
             t->in_round = false;
-            t->all = false;
             t->position = t->horizon;
         }
-        if (!timeline_round(t))
+        bool more = timeline_round(t);
+        /* The question was about what is there; what comes later is news, whatever its time. */
+        t->all = false;
+        t->newer_than = INT64_MIN;
+        if (!more)
             return false;
     }
     struct source *s = &t->heap[0];
