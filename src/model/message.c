@@ -72,21 +72,29 @@ uint64_t model_message_count(const struct model *m)
 }
 
 /*
- * Looked for from both ends at once: down the chain of own messages from the newest, and down the
- * timeline from `seq`. Whichever is shorter ends the search, so neither a long backlog behind `seq`
- * nor an author who wrote little makes it slow.
+ * The newest message of `mb` with a number in (from, to]. Looked for from both ends at once: down
+ * the chain of own messages from the newest, and down the timeline from `to`. Whichever is shorter
+ * ends the search, so neither a long backlog behind `to` nor an author who wrote little makes it
+ * slow.
  */
-const struct message *member_own_message(const struct member *mb, uint32_t seq)
+static const struct message *own_message_in(const struct member *mb, uint32_t from, uint32_t to)
 {
     const struct message *own = group_message(mb->group, mb->last_own);
-    while (own != NULL && own->seq > seq) {
-        const struct message *at = group_message(mb->group, seq);
-        if (at == NULL || at->author == mb->user->number)
+    while (own != NULL && own->seq > to) {
+        if (to <= from)
+            return NULL;
+        const struct message *at = group_message(mb->group, to);
+        if (at->author == mb->user->number)
             return at;
-        seq--;
+        to--;
         own = group_message(mb->group, own->previous_own);
     }
-    return own;
+    return own != NULL && own->seq > from ? own : NULL;
+}
+
+const struct message *member_own_message(const struct member *mb, uint32_t seq)
+{
+    return own_message_in(mb, 0, seq);
 }
 
 /* ---- message_post ------------------------------------------------------------------------------
@@ -200,43 +208,46 @@ static void tell_one(const struct movement *mv, const struct message *msg, const
                    .type = mv->type, .group = mv->g, .user = mv->reader, .message = msg, .to = to});
 }
 
-/* How many members may have to be told of messages behind `from`; UINT32_MAX where counting them
- * would cost more than looking at the messages. */
-static uint32_t movement_candidates(const struct movement *mv)
-{
-    uint32_t candidates = 0;
-
-    if (mv->to - mv->from <= mv->g->active.count)
-        return UINT32_MAX;
-    for (uint32_t i = 0; i < mv->g->active.count; i++) {
-        const struct member *mb = vec_at(&mv->g->active, i);
-        candidates += mb->user != mv->reader && mb->last_own > mv->from;
-    }
-    return candidates;
-}
-
-/*
- * Tells each author with messages in (from, to] of the newest of them, and the reader's own devices
- * of the last. The messages are walked newest first until every member who can have one is told. A
- * mark only rises, so all walks of a member together pass each message once.
- */
-static void tell_movement(const struct movement *mv)
+/* Walks the messages, newest first: for a gap that is narrower than the group. */
+static void tell_authors(const struct movement *mv)
 {
     uint64_t stamp = 2 * mv->c->cursor + (mv->type == EVENT_message_read);
-    uint32_t left = movement_candidates(mv);
 
-    if (mv->c->sink == NULL)
-        return;
-    for (uint32_t seq = mv->to; seq > mv->from && left > 0; seq--) {
+    for (uint32_t seq = mv->to; seq > mv->from; seq--) {
         const struct message *msg = group_message(mv->g, seq);
         const struct user *author = state_user(mv->m, msg->author);
         struct member *mb = state_member(mv->m, mv->g, author);
         if (mb->told == stamp || author == mv->reader || !member_is_active(mb))
             continue;
         mb->told = stamp;
-        left--;
         tell_one(mv, msg, author);
     }
+}
+
+/* Walks the members: for a wide gap, as when somebody new reads a group of a million messages. The
+ * newest message of most lies in it, which costs one look. */
+static void tell_members_in_gap(const struct movement *mv)
+{
+    for (uint32_t i = 0; i < mv->g->active.count; i++) {
+        const struct member *mb = vec_at(&mv->g->active, i);
+        if (mb->user == mv->reader)
+            continue;
+        const struct message *msg = own_message_in(mb, mv->from, mv->to);
+        if (msg != NULL)
+            tell_one(mv, msg, mb->user);
+    }
+}
+
+/* Tells each author with messages in (from, to] of the newest of them, and the reader's own devices
+ * of the last. */
+static void tell_movement(const struct movement *mv)
+{
+    if (mv->c->sink == NULL)
+        return;
+    if (mv->to - mv->from <= mv->g->active.count)
+        tell_authors(mv);
+    else
+        tell_members_in_gap(mv);
     tell_one(mv, group_message(mv->g, mv->to), mv->reader);
 }
 
