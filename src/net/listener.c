@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -99,11 +100,18 @@ static void on_acceptable(void *ctx, int events)
     }
 }
 
+/* getaddrinfo takes larger numbers and uses their lower bits. */
+static bool is_port(const char *text)
+{
+    size_t len = strlen(text);
+    return len > 0 && len <= 5 && strspn(text, "0123456789") == len && atoi(text) <= 65535;
+}
+
 /* Splits "host:port", "[v6]:port" or ":port" in place. */
 static bool split(char *text, char **host, char **port)
 {
     char *colon = strrchr(text, ':');
-    if (!colon || colon[1] == '\0')
+    if (!colon || !is_port(colon + 1))
         return false;
     *colon = '\0';
     *port = colon + 1;

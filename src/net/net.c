@@ -7,7 +7,7 @@
 
 static uint32_t clock_s(const struct net *n)
 {
-    return (uint32_t)(loop_now_ms(n->loop) / 1000) + n->skipped_s;
+    return (uint32_t)(loop_now_ms(n->loop) / 1000);
 }
 
 struct net *net_new(struct loop *loop, const struct net_options *options,
@@ -25,14 +25,16 @@ struct net *net_new(struct loop *loop, const struct net_options *options,
 static void on_tick(void *ctx)
 {
     struct net *n = ctx;
-    n->now_s = clock_s(n);
+    if (!n->clock_stopped)
+        n->now_s = clock_s(n);
     due_sweep(n);
     listener_resume(n);
 }
 
 void net_skip_time(struct net *n, uint32_t seconds)
 {
-    n->skipped_s += seconds;
+    n->clock_stopped = true;
+    n->now_s += seconds;
     on_tick(n);
 }
 

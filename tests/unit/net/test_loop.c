@@ -1,0 +1,199 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/loop.h"
+
+struct fixture {
+    struct loop *loop;
+    struct loop_io io;
+    int fds[2];
+    char log[200];
+    int turns, ticks, stop_at;
+};
+
+static void note(struct fixture *f, const char *word)
+{
+    strncat(f->log, word, sizeof f->log - strlen(f->log) - 1);
+}
+
+static void on_turn_end(void *ctx)
+{
+    struct fixture *f = ctx;
+    note(f, "e");
+    if (++f->turns == f->stop_at)
+        loop_stop(f->loop);
+}
+
+static void on_second_turn_end(void *ctx)
+{
+    note(ctx, "E ");
+}
+
+static struct fixture *of_io(void *ctx)
+{
+    return (struct fixture *)(void *)((char *)ctx - offsetof(struct fixture, io));
+}
+
+static void on_io(void *ctx, int events)
+{
+    struct fixture *f = of_io(ctx);
+    char byte;
+    if (events & LOOP_READ && recv(f->fds[0], &byte, 1, 0) == 1)
+        note(f, byte == 'x' ? "x" : "r");
+    if (events & LOOP_WRITE)
+        note(f, "w");
+}
+
+static void on_io_stop(void *ctx, int events)
+{
+    struct fixture *f = of_io(ctx);
+    on_io(ctx, events);
+    loop_stop(f->loop);
+}
+
+static void setup(struct fixture *f)
+{
+    memset(f, 0, sizeof *f);
+    f->loop = loop_new();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, f->fds), 0);
+    loop_add_turn_end(f->loop, on_turn_end, f);
+    loop_add_turn_end(f->loop, on_second_turn_end, f);
+}
+
+static void teardown(struct fixture *f)
+{
+    loop_io_stop(f->loop, &f->io);
+    loop_free(f->loop);
+    close(f->fds[0]);
+    close(f->fds[1]);
+}
+
+/* What was queued before the loop ran gets its turn's end first; the last turn has its end too. */
+static void test_turns(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup(&f);
+    loop_io_start(f.loop, &f.io, f.fds[0], LOOP_READ, on_io_stop);
+    assert_int_equal(send(f.fds[1], "x", 1, 0), 1);
+    loop_run(f.loop);
+    assert_string_equal(f.log, "eE xeE ");
+    teardown(&f);
+}
+
+static void test_again(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup(&f);
+    f.stop_at = 2;
+    loop_again(f.loop);
+    loop_run(f.loop); /* nothing is ready, and yet it does not wait */
+    assert_string_equal(f.log, "eE eE ");
+    teardown(&f);
+}
+
+static void test_stop_at_the_first_turn_end(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup(&f);
+    f.stop_at = 1;
+    loop_run(f.loop);
+    assert_string_equal(f.log, "eE ");
+    teardown(&f);
+}
+
+static void test_io_set(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup(&f);
+    loop_io_stop(f.loop, &f.io); /* harmless on zeroes */
+    loop_io_start(f.loop, &f.io, f.fds[0], 0, on_io);
+    assert_int_equal(send(f.fds[1], "rr", 2, 0), 2);
+    f.stop_at = 2;
+    loop_again(f.loop);
+    loop_run(f.loop); /* paused: the bytes wait */
+    assert_string_equal(f.log, "eE eE ");
+    f.log[0] = '\0';
+    loop_io_set(f.loop, &f.io, LOOP_READ);
+    loop_io_set(f.loop, &f.io, LOOP_READ);
+    f.turns = 0;
+    f.stop_at = 3;
+    loop_run(f.loop);
+    assert_string_equal(f.log, "eE reE reE ");
+    f.log[0] = '\0';
+    loop_io_set(f.loop, &f.io, LOOP_READ | LOOP_WRITE);
+    f.turns = 0;
+    f.stop_at = 2;
+    loop_run(f.loop);
+    assert_string_equal(f.log, "eE weE ");
+    loop_io_stop(f.loop, &f.io);
+    loop_io_stop(f.loop, &f.io);
+    teardown(&f);
+}
+
+static void on_tick(void *ctx)
+{
+    struct fixture *f = ctx;
+    if (++f->ticks == 3)
+        loop_stop(f->loop);
+}
+
+static void test_tick_and_clock(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup(&f);
+    int64_t before = clock_mono_ms();
+    loop_add_tick(f.loop, 5, on_tick, &f);
+    loop_run(f.loop);
+    assert_int_equal(f.ticks, 3);
+    assert_true(loop_now_ms(f.loop) >= before);
+    assert_true(loop_now_ms(f.loop) <= clock_mono_ms());
+    teardown(&f);
+}
+
+static void on_signal(void *ctx)
+{
+    struct fixture *f = ctx;
+    note(f, "s");
+    loop_stop(f->loop);
+}
+
+static void test_signal(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup(&f);
+    loop_add_signal(f.loop, SIGUSR1, on_signal, &f);
+    assert_int_equal(raise(SIGUSR1), 0);
+    loop_run(f.loop);
+    assert_string_equal(f.log, "eE seE ");
+    teardown(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_again),
+        cmocka_unit_test(test_stop_at_the_first_turn_end),
+        cmocka_unit_test(test_io_set),
+        cmocka_unit_test(test_tick_and_clock),
+        cmocka_unit_test(test_signal),
+    };
+    return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
+}
