@@ -91,11 +91,16 @@ bool member_saw(const struct member *mb, uint64_t cursor)
 {
     if (cursor >= mb->span.from)
         return cursor <= mb->span.to;
-    for (uint32_t i = 0; i + 1 < mb->span_count; i++) {
-        if (cursor >= mb->earlier[i].from && cursor <= mb->earlier[i].to)
-            return true;
+    /* The first of the earlier spans that has not ended before `cursor`. */
+    uint32_t low = 0, high = mb->span_count - 1;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (mb->earlier[middle].to >= cursor)
+            high = middle;
+        else
+            low = middle + 1;
     }
-    return false;
+    return low < mb->span_count - 1 && cursor >= mb->earlier[low].from;
 }
 
 /* ---- coming and going ------------------------------------------------------------------------ */
@@ -126,8 +131,11 @@ static struct member *member_new(struct model *m, struct group *g, struct user *
 static void member_enter(struct member *mb, const struct commit *c)
 {
     if (mb->span_count > 0) {
-        mb->earlier = xrealloc(mb->earlier, mb->span_count * sizeof *mb->earlier);
-        mb->earlier[mb->span_count - 1] = mb->span;
+        /* `earlier` doubles: it is full whenever it holds a power of two. */
+        uint32_t n = mb->span_count - 1;
+        if ((n & (n - 1)) == 0)
+            mb->earlier = xrealloc(mb->earlier, (n == 0 ? 1 : 2 * (size_t)n) * sizeof *mb->earlier);
+        mb->earlier[n] = mb->span;
     }
     mb->span = (struct span){c->cursor, UINT64_MAX};
     mb->span_count++;
@@ -145,15 +153,23 @@ static void group_set_owner(struct group *g, struct member *mb)
         mb->role = ROLE_OWNER;
 }
 
-/* The member of longest standing, in cursors and then in order of joining; NULL in an empty group.
+/*
+ * The member of longest standing, in cursors and then in order of joining; NULL in an empty group.
+ * Only founders came with one cursor; all others have one each, so that the order in which they are
+ * looked at does not count, nor how many have left.
  */
 static struct member *group_eldest(const struct group *g)
 {
     struct member *eldest = NULL;
-    for (uint32_t i = 0; i < g->members.count; i++) {
+
+    for (uint32_t i = 0; i < g->founder_count; i++) {
         struct member *mb = vec_at(&g->members, i);
-        if (mb->membership == MEMBERSHIP_ACTIVE &&
-            (eldest == NULL || mb->span.from < eldest->span.from))
+        if (mb->membership == MEMBERSHIP_ACTIVE && mb->span.from == g->cursor)
+            return mb;
+    }
+    for (uint32_t i = 0; i < g->active.count; i++) {
+        struct member *mb = vec_at(&g->active, i);
+        if (eldest == NULL || mb->span.from < eldest->span.from)
             eldest = mb;
     }
     return eldest;

@@ -82,14 +82,14 @@ static void heap_pop(struct timeline *t)
 
 /* ---- spans ----------------------------------------------------------------------------------- */
 
-/* The place of the first message or change with a cursor above `cursor`. */
-static uint32_t first_after(const struct vec *v, uint64_t cursor,
-                            uint64_t (*cursor_of)(const void *element))
+/* The place of the first message or change whose key, which rises, is above `key`. */
+static uint32_t first_above(const struct vec *v, uint64_t key,
+                            uint64_t (*key_of)(const void *element))
 {
     uint32_t low = 0, high = v->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (cursor_of(vec_at(v, middle)) > cursor)
+        if (key_of(vec_at(v, middle)) > key)
             high = middle;
         else
             low = middle + 1;
@@ -105,6 +105,17 @@ static uint64_t message_cursor(const void *element)
 static uint64_t change_cursor(const void *element)
 {
     return ((const struct change *)element)->cursor;
+}
+
+/* No event is older than 1970: model_time starts there. */
+static uint64_t message_time(const void *element)
+{
+    return (uint64_t)((const struct message *)element)->time;
+}
+
+static uint64_t change_time(const void *element)
+{
+    return (uint64_t)((const struct change *)element)->time;
 }
 
 /* Sets s->cursor to that of the source's next event; false where it has none. */
@@ -133,8 +144,8 @@ static void add_span(struct timeline *t, const struct member *mb, const struct s
         return;
     struct source s = {.member = mb,
                        .last = last,
-                       .message = first_after(&g->messages, after, message_cursor),
-                       .change = first_after(&g->changes, after, change_cursor)};
+                       .message = first_above(&g->messages, after, message_cursor),
+                       .change = first_above(&g->changes, after, change_cursor)};
     if (span_advance(&s))
         heap_push(t, s);
 }
@@ -251,6 +262,8 @@ static void add_staircase(struct timeline *t, const struct member *own, enum eve
         qsort(steps, count, sizeof *steps, newest_first);
     for (uint32_t i = 0; i < count; i++) {
         struct source s = steps[i];
+        if (s.message <= floor)
+            continue;
         const struct message *msg = member_own_message(own, s.message);
         if (msg == NULL || msg->seq <= floor)
             continue;
@@ -335,24 +348,14 @@ struct timeline *timeline_new(const struct model *m, const struct user *user, ui
  * them. */
 static uint64_t last_cursor_until(const struct group *g, int64_t time)
 {
-    uint32_t low = 0, high = g->messages.count;
     uint64_t cursor = 0;
 
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        const struct message *msg = vec_at(&g->messages, middle);
-        if (msg->time > time)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    if (low > 0)
-        cursor = message_cursor(vec_at(&g->messages, low - 1));
-    for (uint32_t i = g->changes.count; i > 0; i--) {
-        const struct change *ch = vec_at(&g->changes, i - 1);
-        if (ch->time <= time)
-            return ch->cursor > cursor ? ch->cursor : cursor;
-    }
+    uint32_t count = first_above(&g->messages, (uint64_t)time, message_time);
+    if (count > 0)
+        cursor = message_cursor(vec_at(&g->messages, count - 1));
+    count = first_above(&g->changes, (uint64_t)time, change_time);
+    if (count > 0 && change_cursor(vec_at(&g->changes, count - 1)) > cursor)
+        cursor = change_cursor(vec_at(&g->changes, count - 1));
     return cursor;
 }
 
@@ -360,7 +363,7 @@ struct timeline *timeline_new_since(const struct model *m, const struct user *us
 {
     uint64_t after = 0;
 
-    for (uint32_t i = 0; i < user->memberships.count; i++) {
+    for (uint32_t i = 0; time >= 0 && i < user->memberships.count; i++) {
         const struct member *mb = vec_at(&user->memberships, i);
         uint64_t cursor = last_cursor_until(mb->group, time);
         after = cursor > after ? cursor : after;

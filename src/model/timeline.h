@@ -11,7 +11,8 @@
  * Receipts tell a state, not its history. After a cursor: the newest mark of each member and group
  * since then, once. From the beginning ("all"): each own message that was delivered or read comes
  * with its newest receipt, at that receipt's cursor (several messages with the same receipt: newest
- * first).
+ * first). A mark that moved while the user was away from the group is not told, not even its
+ * earlier places: they are not kept.
  */
 #ifndef MODEL_TIMELINE_H
 #define MODEL_TIMELINE_H

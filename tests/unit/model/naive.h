@@ -40,6 +40,9 @@ struct naive {
     uint32_t users, groups_max;
     bool stay; /* nobody leaves */
     uint64_t active[NAIVE_GROUPS];
+    uint64_t since[NAIVE_GROUPS]
+                  [NAIVE_USERS]; /* of the newest coming, then the place in the list */
+    uint32_t owner[NAIVE_GROUPS];
     uint32_t authors[NAIVE_GROUPS][NAIVE_MAX]; /* by seq */
     uint32_t posts[NAIVE_GROUPS];
     struct naive_mark marks[NAIVE_GROUPS][NAIVE_USERS][2]; /* delivered, read */
@@ -137,6 +140,22 @@ static inline uint32_t naive_move(struct naive *n, uint32_t group, uint32_t read
     return told;
 }
 
+/* Somebody came or went: the owner stays while they are there, then it is who came first. */
+static inline void naive_owner(struct naive *n, uint32_t group)
+{
+    const struct user *owner = model_group(n->w.m, group)->owner;
+    uint32_t eldest = 0;
+
+    for (uint32_t user = 1; user <= n->users; user++) {
+        if (naive_in(n->active[group], user) &&
+            (eldest == 0 || n->since[group][user] < n->since[group][eldest]))
+            eldest = user;
+    }
+    if (!naive_in(n->active[group], n->owner[group]))
+        n->owner[group] = eldest;
+    assert_int_equal(owner != NULL ? owner->number : 0, n->owner[group]);
+}
+
 /* ---- random records -------------------------------------------------------------------------- */
 
 static inline struct naive_event naive_event_now(const struct naive *n, enum event_type type,
@@ -164,6 +183,10 @@ static inline void naive_new_group(struct naive *n)
     struct naive_event e = naive_event_now(n, EVENT_group_created, group, owner);
     e.by = owner;
     naive_heard(n, e);
+    n->owner[group] = owner;
+    for (uint32_t i = 3; i-- > 0;)
+        n->since[group][members[4 * i]] = n->w.cursor * 4 + i;
+    naive_owner(n, group);
 }
 
 static inline void naive_come_or_go(struct naive *n, uint32_t group)
@@ -179,11 +202,14 @@ static inline void naive_come_or_go(struct naive *n, uint32_t group)
         struct naive_event e = naive_event_now(n, EVENT_member_added, group, user);
         e.by = n->w.told[0].event.by->number;
         naive_heard(n, e);
+        n->since[group][user] = n->w.cursor * 4;
+        naive_owner(n, group);
     } else if (!n->stay && world_remove(&n->w, group, user, by) == ERR_ok) {
         struct naive_event e = naive_event_now(n, EVENT_member_removed, group, user);
         e.by = by;
         n->active[group] &= ~bit;
         naive_heard(n, e);
+        naive_owner(n, group);
     }
 }
 
