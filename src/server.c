@@ -185,27 +185,32 @@ static void tick(void *ctx)
 
 /* ---- the wiring ------------------------------------------------------------------------------ */
 
+/* So many a minute, and so many at once; 0 is no limit. */
+static struct limit_rate rate_of(uint64_t per_minute)
+{
+    return (struct limit_rate){(uint32_t)per_minute, per_minute > 0 ? (uint32_t)per_minute : 1};
+}
+
 static struct api_limits limits_of(const struct config *c)
 {
-    return (struct api_limits){
-        .password_min = (uint32_t)c->password_min,
-        .password_max = (uint32_t)c->password_max,
-        .name_max = (uint32_t)c->name_max,
-        .username_max = (uint32_t)c->username_max,
-        .user_ids_max = (uint32_t)c->user_ids_max,
-        .group_members_max = (uint32_t)c->group_members_max,
-        .user_groups_max = (uint32_t)c->user_groups_max,
-        .user_sessions_max = (uint32_t)c->user_sessions_max,
-        .session_sockets_max = (uint32_t)c->session_sockets_max,
-        .message_max = (uint32_t)c->message_max,
-        .ping_interval_s = (uint32_t)c->ping_interval,
-        .send_queue_max = (uint32_t)c->send_queue_max,
-        .token_days = (uint32_t)c->token_days,
-        .json = {(uint32_t)c->json_depth_max, (uint32_t)c->json_token_max},
-        .send = {(uint32_t)c->send_rate * 60, (uint32_t)c->send_burst},
-        .register_ = {(uint32_t)c->register_rate, (uint32_t)c->register_rate + 1},
-        .login_account = {(uint32_t)c->login_fail_account, (uint32_t)c->login_fail_account + 1},
-        .login_address = {(uint32_t)c->login_fail_address, (uint32_t)c->login_fail_address + 1}};
+    return (struct api_limits){.password_min = (uint32_t)c->password_min,
+                               .password_max = (uint32_t)c->password_max,
+                               .name_max = (uint32_t)c->name_max,
+                               .username_max = (uint32_t)c->username_max,
+                               .user_ids_max = (uint32_t)c->user_ids_max,
+                               .group_members_max = (uint32_t)c->group_members_max,
+                               .user_groups_max = (uint32_t)c->user_groups_max,
+                               .user_sessions_max = (uint32_t)c->user_sessions_max,
+                               .session_sockets_max = (uint32_t)c->session_sockets_max,
+                               .message_max = (uint32_t)c->message_max,
+                               .ping_interval_s = (uint32_t)c->ping_interval,
+                               .send_queue_max = (uint32_t)c->send_queue_max,
+                               .token_days = (uint32_t)c->token_days,
+                               .json = {(uint32_t)c->json_depth_max, (uint32_t)c->json_token_max},
+                               .send = {(uint32_t)c->send_rate * 60, (uint32_t)c->send_burst},
+                               .register_ = rate_of(c->register_rate),
+                               .login_account = rate_of(c->login_fail_account),
+                               .login_address = rate_of(c->login_fail_address)};
 }
 
 static struct net_options net_options_of(const struct config *c)
@@ -337,11 +342,13 @@ enum exit_code server_run(const struct config *config)
     raise_descriptor_limit(config);
     wire(s);
     code = open_journal(s);
-    if (code == EXIT_FINE)
-        code = listen_on(s);
     if (code == EXIT_FINE) {
+        /* Signals are taken before anybody can know that the server is there. */
         start_loop(s);
         looped = true;
+        code = listen_on(s);
+    }
+    if (code == EXIT_FINE) {
         loop_run(s->loop);
         diag_info("stopped");
     }

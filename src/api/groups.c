@@ -38,8 +38,6 @@ static enum err add_member_number(struct call *call, struct json element, struct
     const struct user *u = model_user_by_id(engine_model(a->engine), &id);
     if (u == NULL)
         return ERR_user_not_found;
-    if (u->active_groups >= a->limits.user_groups_max)
-        return ERR_too_many_groups;
     buf_add_u32le(numbers, u->number);
     return ERR_ok;
 }
@@ -63,8 +61,6 @@ static enum err read_members(struct call *call, struct buf *numbers, struct prob
     bool caller_there = false;
     for (uint32_t i = 0; i < so_far.count && !caller_there; i++)
         caller_there = record_u32s_at(&so_far, i) == call->user->number;
-    if (call->user->active_groups >= a->limits.user_groups_max)
-        return ERR_too_many_groups;
     if (!caller_there)
         buf_add_u32le(numbers, call->user->number);
     return numbers->len / 4 <= a->limits.group_members_max ? ERR_ok : ERR_group_full;
@@ -89,6 +85,7 @@ enum err groups_create(struct call *call, struct problem *problem)
     r.group_create.time = engine_now(a->engine);
     r.group_create.id = p->id;
     r.group_create.owner = call->user->number;
+    r.group_create.groups_max = a->limits.user_groups_max;
     r.group_create.members = (struct record_u32s){numbers->p, (uint32_t)(numbers->len / 4)};
     err = engine_propose(a->engine, &r, &p->proposal);
     if (err != ERR_ok)
@@ -150,14 +147,10 @@ enum err groups_join(struct call *call, struct problem *problem)
                        .member_add = {.time = engine_now(call->api->engine),
                                       .group = g->number,
                                       .user = u->number,
-                                      .by = call->user->number}};
-    /* Rights come before limits, or a limit would tell somebody that they guessed right. */
-    err = model_check(engine_model(call->api->engine), &r);
-    if (err == ERR_ok && g->active.count >= limits->group_members_max)
-        err = ERR_group_full;
-    if (err == ERR_ok && u->active_groups >= limits->user_groups_max)
-        err = ERR_too_many_groups;
-    return err != ERR_ok ? err : propose_membership(call, &r);
+                                      .by = call->user->number,
+                                      .members_max = limits->group_members_max,
+                                      .groups_max = limits->user_groups_max}};
+    return propose_membership(call, &r);
 }
 
 enum err groups_left(struct call *call, struct problem *problem)

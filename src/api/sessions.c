@@ -108,6 +108,7 @@ enum err sessions_create(struct call *call, struct problem *problem)
     s->id = p->id;
     s->user = call->user->number;
     hash_bytes(bytes_of(p->token.b, sizeof p->token.b), s->token.b, sizeof s->token.b);
+    s->sessions_max = a->limits.user_sessions_max;
     if (call->user->session_count >= a->limits.user_sessions_max)
         s->replaces = hub_longest_unused(call->user)->id;
     err = engine_propose(a->engine, &r, &p->proposal);

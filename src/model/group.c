@@ -203,8 +203,11 @@ enum err check_group_create(const struct model *m, const struct record_group_cre
         return ERR_refused;
     for (uint32_t i = 0; i < r->members.count; i++) {
         uint32_t number = record_u32s_at(&r->members, i);
-        if (model_user(m, number) == NULL)
+        const struct user *u = model_user(m, number);
+        if (u == NULL)
             return ERR_user_not_found;
+        if (r->groups_max > 0 && u->active_groups >= r->groups_max)
+            return ERR_too_many_groups;
         owner_there |= number == r->owner;
     }
     return owner_there ? ERR_ok : ERR_refused;
@@ -250,10 +253,16 @@ enum err check_member_add(const struct model *m, const struct record_member_add 
     const struct member *asker = model_member(m, g, by);
     if (asker == NULL)
         return ERR_group_not_found;
-    if (member_is_active(asker))
-        return member_is_active(model_member(m, g, user)) ? ERR_already_member : ERR_ok;
     /* Who left may come back alone; who was removed may not; neither may bring others. */
-    return user == by && asker->membership == MEMBERSHIP_LEFT ? ERR_ok : ERR_forbidden;
+    if (!member_is_active(asker) && (user != by || asker->membership != MEMBERSHIP_LEFT))
+        return ERR_forbidden;
+    if (member_is_active(model_member(m, g, user)))
+        return ERR_already_member;
+    if (r->members_max > 0 && g->active.count >= r->members_max)
+        return ERR_group_full;
+    if (r->groups_max > 0 && user->active_groups >= r->groups_max)
+        return ERR_too_many_groups;
+    return ERR_ok;
 }
 
 void apply_member_add(struct model *m, const struct record_member_add *r, const struct commit *c)

@@ -211,7 +211,7 @@ static void tell_one(const struct movement *mv, const struct message *msg, const
 /* Walks the messages, newest first: for a gap that is narrower than the group. */
 static void tell_authors(const struct movement *mv)
 {
-    uint64_t stamp = 2 * mv->c->cursor + (mv->type == EVENT_message_read);
+    uint64_t stamp = mv->c->cursor;
 
     for (uint32_t seq = mv->to; seq > mv->from; seq--) {
         const struct message *msg = group_message(mv->g, seq);
@@ -251,26 +251,32 @@ static void tell_movement(const struct movement *mv)
     tell_one(mv, group_message(mv->g, mv->to), mv->reader);
 }
 
-static void mark_move(struct model *m, struct member *mb, struct mark *mark, uint32_t seq,
-                      enum event_type type, const struct commit *c)
+/* Moves a mark forward, never back. */
+static void mark_move(struct member *mb, struct mark *mark, uint32_t seq, const struct commit *c)
 {
-    struct movement mv = {m, mb->group, mb->user, mark->seq, seq, type, c};
-
     if (seq <= mark->seq)
         return;
     *mark = (struct mark){seq, c->cursor, c->time};
     list_remove(&mb->by_mark);
     list_append(&mb->group->by_mark, &mb->by_mark);
-    tell_movement(&mv);
 }
 
+/* Read implies delivered, and one event says both: a change that were told as two could be cut in
+ * half by a connection that breaks between them. */
 void apply_receipt_mark(struct model *m, const struct record_receipt_mark *r,
                         const struct commit *c)
 {
     struct group *g = state_group(m, r->group);
-    struct member *mb = state_member(m, g, state_user(m, r->user));
+    struct user *reader = state_user(m, r->user);
+    struct member *mb = state_member(m, g, reader);
+    bool read = r->kind == RECEIPT_READ;
+    struct movement mv = {m,      g,
+                          reader, read ? mb->read.seq : mb->delivered.seq,
+                          r->seq, read ? EVENT_message_read : EVENT_message_delivered,
+                          c};
 
-    mark_move(m, mb, &mb->delivered, r->seq, EVENT_message_delivered, c);
-    if (r->kind == RECEIPT_READ)
-        mark_move(m, mb, &mb->read, r->seq, EVENT_message_read, c);
+    mark_move(mb, &mb->delivered, r->seq, c);
+    if (read)
+        mark_move(mb, &mb->read, r->seq, c);
+    tell_movement(&mv);
 }

@@ -76,12 +76,23 @@ static void session_end(struct model *m, struct user *u, const struct uuid *id,
     }
 }
 
+/* The list is newest first. */
+static const struct session *session_oldest(const struct user *u)
+{
+    const struct session *s = u->sessions;
+    while (s->next != NULL)
+        s = s->next;
+    return s;
+}
+
 void apply_session_create(struct model *m, const struct record_session_create *r,
                           const struct commit *c)
 {
     struct user *u = state_user(m, r->user);
     if (!uuid_is_zero(&r->replaces))
         session_end(m, u, &r->replaces, c);
+    while (r->sessions_max > 0 && u->session_count >= r->sessions_max)
+        session_end(m, u, &session_oldest(u)->id, c);
 
     struct session *s = xcalloc(1, sizeof *s + r->device_id.len + r->model.len + r->name.len);
     s->id = r->id;

@@ -211,7 +211,9 @@ static void add_newest(struct timeline *t, const struct member *own, const struc
                        enum event_type type)
 {
     const struct mark *mark = mark_of(reader, type);
-    if (!mark_counts(t, own, mark))
+    /* A change that moved both marks is told as one event, 23, as it was live. */
+    if (!mark_counts(t, own, mark) ||
+        (type == EVENT_message_delivered && mark->cursor == reader->read.cursor))
         return;
     const struct message *msg =
         reader == own ? group_message(own->group, mark->seq) : member_own_message(own, mark->seq);

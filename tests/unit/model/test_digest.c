@@ -289,6 +289,25 @@ static bool bit_counts(const struct world *w, uint32_t record, size_t bit, const
     return counts;
 }
 
+/* A limit decides whether a record is taken and leaves no trace of its own. */
+static bool is_limit(uint16_t type, size_t at)
+{
+    switch ((enum record_type)type) {
+    case RECORD_session_create:
+        return at >= 76 && at < 80;
+    case RECORD_group_create:
+        return at >= 28 && at < 32;
+    case RECORD_member_add:
+        return at >= 20 && at < 28;
+    case RECORD_user_create:
+    case RECORD_member_remove:
+    case RECORD_message_post:
+    case RECORD_receipt_mark:
+        break;
+    }
+    return false;
+}
+
 static void test_each_bit_of_each_record_counts(void **state)
 {
     struct world *w = *state;
@@ -297,6 +316,8 @@ static void test_each_bit_of_each_record_counts(void **state)
     model_digest(w->m, digest);
     for (uint32_t i = 0; i < w->count; i++) {
         for (size_t bit = 0; !ENDED(i) && bit < 8 * w->records[i].len; bit++) {
+            if (is_limit(w->records[i].type, bit / 8))
+                continue;
             if (!bit_counts(w, i, bit, digest))
                 fail_msg("record %u (%s): bit %zu does not count", i,
                          record_name(w->records[i].type), bit);

@@ -311,6 +311,38 @@ static void test_many_members(void **state)
     assert_int_equal(model_group(w->m, 1)->changes.count, 2 * MEMBERS);
 }
 
+static enum err add_with_limits(struct world *w, uint32_t user, uint32_t members_max,
+                                uint32_t groups_max)
+{
+    struct record r = {.type = RECORD_member_add,
+                       .member_add = {.time = w->now,
+                                      .group = 1,
+                                      .user = user,
+                                      .by = 1,
+                                      .members_max = members_max,
+                                      .groups_max = groups_max}};
+    return world_commit(w, &r);
+}
+
+/* The record carries the limits, so that of two who want the last seat only one gets it. */
+static void test_limits_decide_at_commit(void **state)
+{
+    struct world *w = *state;
+    world_users(w, 4);
+    world_group(w, 1, WORLD_U32S(1, 2));
+    assert_int_equal(add_with_limits(w, 3, 3, 1), ERR_ok);
+    assert_int_equal(add_with_limits(w, 4, 3, 1), ERR_group_full);
+    assert_int_equal(world_remove(w, 1, 3, 3), ERR_ok);
+    struct record r = world_group_record(w, 4, WORLD_U32S(3, 4));
+    r.group_create.groups_max = 1;
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    assert_int_equal(add_with_limits(w, 4, 3, 1), ERR_too_many_groups);
+    assert_int_equal(add_with_limits(w, 4, 3, 2), ERR_ok);
+    r = world_group_record(w, 2, WORLD_U32S(1, 2, 3));
+    r.group_create.groups_max = 1;
+    assert_int_equal(world_commit(w, &r), ERR_too_many_groups);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +358,7 @@ int main(void)
         WORLD_TEST(test_empty_group_comes_back),
         WORLD_TEST(test_spans),
         WORLD_TEST(test_many_members),
+        WORLD_TEST(test_limits_decide_at_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,30 +45,35 @@ static const struct example examples[] = {
                                     'b', 'c', 'd', 'e', 'f', 'F', 'E', 'D', 'C', 'B', 'A',
                                     '9', '8', '7', '6', '5', '4', '3', '2', '1', '0'}},
                          .replaces = {{0}},
+                         .sessions_max = 64,
                          .platform = 3,
                          .build = 0x01020304,
                          .device_id = BYTES("d"),
                          .model = BYTES(""),
                          .name = BYTES("n\0m")}},
      BYTES("\xff\xff\xff\xff\xff\xff\xff\xff" ID_BYTES "\xfe\xff\xff\xff" HASH
-           "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" "\x03" "\x04\x03\x02\x01" "\x01\0\0\0" "d"
+           "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" "\x40\0\0\0" "\x03" "\x04\x03\x02\x01" "\x01\0\0\0" "d"
            "\0\0\0\0" "\x03\0\0\0" "n\0m"),
      "{\"record\":\"session_create\",\"time\":-1,\"id\":\"" ID_TEXT
      "\",\"user\":4294967294,\"token\":\"(hidden)\",\"replaces\":"
-     "\"00000000-0000-0000-0000-000000000000\",\"platform\":3,\"build\":16909060,"
+     "\"00000000-0000-0000-0000-000000000000\",\"sessions_max\":64,\"platform\":3,\"build\":16909060,"
      "\"device_id\":\"d\",\"model\":\"\",\"name\":\"n\\u0000m\"}"},
     {{.type = RECORD_group_create,
       .group_create = {.time = TIME,
                        .id = ID,
                        .owner = 2,
+                       .groups_max = 9,
                        .name = BYTES("g"),
                        .members = {(const uint8_t *)"\2\0\0\0\0\1\0\0", 2}}},
-     BYTES(TIME_LE ID_BYTES "\2\0\0\0" "\1\0\0\0" "g" "\2\0\0\0" "\2\0\0\0" "\0\1\0\0"),
+     BYTES(TIME_LE ID_BYTES "\2\0\0\0" "\x09\0\0\0" "\1\0\0\0" "g" "\2\0\0\0" "\2\0\0\0" "\0\1\0\0"),
      "{\"record\":\"group_create\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
-     "\",\"owner\":2,\"name\":\"g\",\"members\":[2,256]}"},
-    {{.type = RECORD_member_add, .member_add = {.time = TIME, .group = 1, .user = 2, .by = 3}},
-     BYTES(TIME_LE "\1\0\0\0" "\2\0\0\0" "\3\0\0\0"),
-     "{\"record\":\"member_add\",\"time\":" TIME_TEXT ",\"group\":1,\"user\":2,\"by\":3}"},
+     "\",\"owner\":2,\"groups_max\":9,\"name\":\"g\",\"members\":[2,256]}"},
+    {{.type = RECORD_member_add,
+      .member_add = {
+          .time = TIME, .group = 1, .user = 2, .by = 3, .members_max = 4, .groups_max = 5}},
+     BYTES(TIME_LE "\1\0\0\0" "\2\0\0\0" "\3\0\0\0" "\4\0\0\0" "\5\0\0\0"),
+     "{\"record\":\"member_add\",\"time\":" TIME_TEXT ",\"group\":1,\"user\":2,\"by\":3,"
+     "\"members_max\":4,\"groups_max\":5}"},
     {{.type = RECORD_member_remove,
       .member_remove = {.time = INT64_MIN, .group = 1, .user = 2, .by = 3}},
      BYTES("\0\0\0\0\0\0\0\x80" "\1\0\0\0" "\2\0\0\0" "\3\0\0\0"),

@@ -132,12 +132,36 @@ static void test_refused(void **state)
     assert_int_equal(model_user(w->m, anna)->session_count, 1);
 }
 
+/* Two requests at once may have chosen the same session to end: then the oldest goes too. */
+static void test_never_more_than_the_limit(void **state)
+{
+    struct world *w = *state;
+    uint32_t anna = world_user(w, "anna");
+    struct record r[4];
+    for (int i = 0; i < 4; i++) {
+        r[i] = world_session_record(w, anna);
+        r[i].session_create.sessions_max = 2;
+        if (i > 1)
+            r[i].session_create.replaces = r[1].session_create.id;
+        assert_int_equal(world_commit(w, &r[i]), ERR_ok);
+    }
+    assert_int_equal(model_user(w->m, anna)->session_count, 2);
+    assert_null(created(w, &r[0]));
+    assert_null(created(w, &r[1]));
+    assert_non_null(created(w, &r[2]));
+    assert_non_null(created(w, &r[3]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(test_fields_are_kept),    WORLD_TEST(test_texts_may_be_empty),
-        WORLD_TEST(test_newest_first),       WORLD_TEST(test_replaced_session_ends),
-        WORLD_TEST(test_ends_only_ones_own), WORLD_TEST(test_refused),
+        WORLD_TEST(test_fields_are_kept),
+        WORLD_TEST(test_texts_may_be_empty),
+        WORLD_TEST(test_newest_first),
+        WORLD_TEST(test_replaced_session_ends),
+        WORLD_TEST(test_ends_only_ones_own),
+        WORLD_TEST(test_refused),
+        WORLD_TEST(test_never_more_than_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
