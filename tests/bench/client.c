@@ -215,6 +215,7 @@ static void readable(struct clients *s, struct client *c)
         err(1, "recv");
     if (n == 0)
         errx(1, "the server closed a connection");
+    s->read_count++;
     have += (size_t)n;
     while (at < have) {
         size_t used = c->open ? frame_in(s, c, scratch + at, have - at)

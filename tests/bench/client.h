@@ -36,6 +36,7 @@ struct clients {
     uint32_t count;
     uint32_t open_count;
     uint64_t pong_count;
+    uint64_t read_count; /* reads that brought something */
     client_event_fn on_event, on_ack;
 };
 

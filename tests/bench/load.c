@@ -282,7 +282,7 @@ static void print_latency(void)
 static void measure(void)
 {
     struct cpu server, self;
-    uint64_t wall_ns;
+    uint64_t wall_ns, reads;
 
     l.checking = l.verify;
     phase_run(l.warm_up, UINT64_MAX);
@@ -297,17 +297,20 @@ static void measure(void)
     }
     /* Correlating a delivery by its number is only right where each is the one that is due. */
     l.checking = l.verify && l.rate;
+    reads = l.clients.read_count;
     server = cpu_read(l.pid);
     self = cpu_read(getpid());
     wall_ns = phase_run(l.seconds, l.rate ? l.rate * l.seconds : l.messages);
     server = cpu_between(server, cpu_read(l.pid));
     self = cpu_between(self, cpu_read(getpid()));
+    reads = l.clients.read_count - reads;
     if (l.latency_us10)
         print_latency();
     clients_barrier(&l.clients);
     check_counts();
     printf("sends %" PRIu64 "\ndeliveries %" PRIu64 "\nwall_ns %" PRIu64 "\n", l.sends, l.events,
            wall_ns);
+    printf("reads %" PRIu64 "\n", reads);
     printf("sent_in_all %" PRIu64 "\n", l.sent_in_all);
     printf("cpu_ns %" PRIu64 "\nuser_ns %" PRIu64 "\nsystem_ns %" PRIu64 "\n", server.total_ns,
            server.user_ns, server.system_ns);
