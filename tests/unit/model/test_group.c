@@ -184,6 +184,49 @@ static void test_who_sees_it(void **state)
     assert_int_equal(model_group(w->m, 1)->last_cursor, w->cursor);
 }
 
+/* ---- limits ---------------------------------------------------------------------------------- */
+
+static enum err add_within(struct world *w, uint32_t group, uint32_t user, uint32_t by,
+                           uint32_t members_max, uint32_t groups_max)
+{
+    struct record r = {.type = RECORD_member_add,
+                       .member_add = {w->now, group, user, by, members_max, groups_max}};
+    return world_commit(w, &r);
+}
+
+/* The limits travel in the record; those who are members now count, and rights come first. */
+static void test_limits_of_member_add(void **state)
+{
+    struct world *w = *state;
+    make_group(w); /* two members */
+    assert_int_equal(add_within(w, 1, 5, 1, 1, 0), ERR_group_full);
+    assert_int_equal(add_within(w, 1, 5, 1, 2, 0), ERR_group_full);
+    assert_int_equal(add_within(w, 1, 5, 4, 2, 0), ERR_forbidden);
+    assert_int_equal(add_within(w, 1, 2, 1, 2, 1), ERR_already_member);
+    assert_int_equal(add_within(w, 1, 3, 3, 2, 0), ERR_group_full); /* also to come back */
+    assert_int_equal(add_within(w, 1, 5, 1, 3, 1), ERR_ok);
+    world_group(w, 1, WORLD_U32S(1));
+    assert_int_equal(add_within(w, 2, 5, 1, 0, 1), ERR_too_many_groups);
+    assert_int_equal(add_within(w, 2, 5, 1, 1, 1), ERR_group_full);
+    assert_int_equal(add_within(w, 2, 5, 1, 2, 2), ERR_ok);
+    /* Groups that they left do not count. */
+    assert_int_equal(world_remove(w, 1, 5, 5), ERR_ok);
+    assert_int_equal(add_within(w, 1, 5, 5, 3, 2), ERR_ok);
+}
+
+static void test_limit_of_group_create(void **state)
+{
+    struct world *w = *state;
+    world_users(w, 2);
+    world_group(w, 1, WORLD_U32S(1));
+    struct record r = world_group_record(w, 2, WORLD_U32S(2, 1, 1));
+    r.group_create.groups_max = 1;
+    assert_int_equal(world_commit(w, &r), ERR_too_many_groups);
+    r.group_create.groups_max = 2;
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    assert_int_equal(model_user(w->m, 1)->active_groups, 2);
+}
+
 /* ---- the owner ------------------------------------------------------------------------------- */
 
 static void test_eldest_follows(void **state)
@@ -352,6 +395,8 @@ int main(void)
         WORLD_TEST(test_who_may_remove),
         WORLD_TEST(test_last_way_out_counts),
         WORLD_TEST(test_who_sees_it),
+        WORLD_TEST(test_limits_of_member_add),
+        WORLD_TEST(test_limit_of_group_create),
         WORLD_TEST(test_eldest_follows),
         WORLD_TEST(test_owner_returns_as_member),
         WORLD_TEST(test_owner_stays),

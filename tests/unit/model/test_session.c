@@ -104,6 +104,44 @@ static void test_ends_only_ones_own(void **state)
     assert_int_equal(w->told_count, 0);
 }
 
+/* Two devices that replace the same session at once would leave one too many: the oldest goes. */
+static void test_no_more_than_sessions_max(void **state)
+{
+    struct world *w = *state;
+    uint32_t anna = world_user(w, "anna");
+    struct record r[6];
+    for (int i = 0; i < 4; i++) {
+        r[i] = world_session_record(w, anna);
+        assert_int_equal(world_commit(w, &r[i]), ERR_ok);
+    }
+    r[4] = world_session_record(w, anna);
+    r[4].session_create.sessions_max = 4;
+    r[4].session_create.replaces = r[2].session_create.id;
+    assert_int_equal(world_commit(w, &r[4]), ERR_ok);
+    assert_int_equal(w->told_count, 1);
+    assert_int_equal(model_user(w->m, anna)->session_count, 4);
+
+    r[5] = world_session_record(w, anna);
+    r[5].session_create.sessions_max = 3;
+    r[5].session_create.replaces = r[2].session_create.id; /* gone already */
+    assert_int_equal(world_commit(w, &r[5]), ERR_ok);
+    assert_int_equal(w->told_count, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        static const int order[] = {2, 0, 1};
+        assert_int_equal(w->told[i].event.type, EVENT_session_ended);
+        assert_true(uuid_equal(&w->told[i].session_id, &r[order[i]].session_create.id));
+        assert_null(created(w, &r[order[i]]));
+    }
+    assert_int_equal(model_user(w->m, anna)->session_count, 3);
+
+    /* Down to one: only the new one stays. */
+    struct record last = world_session_record(w, anna);
+    last.session_create.sessions_max = 1;
+    assert_int_equal(world_commit(w, &last), ERR_ok);
+    assert_ptr_equal(model_user(w->m, anna)->sessions, created(w, &last));
+    assert_null(created(w, &last)->next);
+}
+
 static void test_refused(void **state)
 {
     struct world *w = *state;
@@ -160,6 +198,7 @@ int main(void)
         WORLD_TEST(test_newest_first),
         WORLD_TEST(test_replaced_session_ends),
         WORLD_TEST(test_ends_only_ones_own),
+        WORLD_TEST(test_no_more_than_sessions_max),
         WORLD_TEST(test_refused),
         WORLD_TEST(test_never_more_than_the_limit),
     };
