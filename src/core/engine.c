@@ -111,6 +111,8 @@ void engine_free(struct engine *e)
 
 enum err engine_propose(struct engine *e, const struct record *r, struct proposal *p)
 {
+    if (e->journal == NULL)
+        return ERR_shutting_down;
     enum err err = model_check(e->model, r);
     if (err != ERR_ok)
         return err;

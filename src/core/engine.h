@@ -47,8 +47,9 @@ enum err engine_open_memory(struct engine *e, struct journal_memory *memory) MUS
 void engine_close(struct engine *e);
 void engine_free(struct engine *e);
 
-/* Proposes. What model_check says now, or journal_propose's errors, come back at once, and done is
- * then never called. */
+/* Proposes; the record's memory is free when this returns. What model_check says now, or
+ * journal_propose's errors (ERR_shutting_down also before the open and after the close), come back
+ * at once, and done is then never called. */
 enum err engine_propose(struct engine *e, const struct record *r, struct proposal *p) MUST_CHECK;
 
 /* The time for a record's `time`: the wall clock, never before what was given before. */
