@@ -1,5 +1,6 @@
 #include "log/journal.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 #include "base/ensure.h"
@@ -10,6 +11,9 @@
 #define BATCH_KEEP_BYTES   (256u << 10)
 #define BATCH_KEEP_TICKETS (8u << 10)
 #define SPARES_MAX         3
+
+/* So much is offered to the disk before the turn ends. */
+#define EARLY_BYTES (128u << 10)
 
 struct journal {
     const struct journal_backend *backend;
@@ -28,6 +32,7 @@ struct journal {
     struct frame_key key;
     struct frame_chain chain; /* after record next_seq - 1 */
     struct batch *open;       /* being filled, or NULL */
+    size_t early_at;          /* offer it at this length, before the turn ends */
     bool offered;             /* the backend may have a batch that it has not taken */
     struct batch *spare;
     unsigned spare_count;
@@ -100,6 +105,7 @@ static void open_batch(struct journal *j)
         b = batch_new();
     }
     buf_reset(&b->frames);
+    j->early_at = EARLY_BYTES;
     b->next = NULL;
     b->count = 0;
     b->done = 0;
@@ -107,6 +113,18 @@ static void open_batch(struct journal *j)
     b->first_seq = j->next_seq;
     b->before = j->chain;
     j->open = b;
+}
+
+/*
+ * A long turn proposes more than one batch's worth. The disk need not wait for its end: it takes
+ * what there is, and works while the turn goes on. The yield lets its thread do so where both share
+ * a core; if it is busy, the batch comes back to grow until it is worth trying again.
+ */
+static void submit_early(struct journal *j)
+{
+    j->early_at = j->open->frames.len + EARLY_BYTES;
+    journal_submit(j);
+    sched_yield();
 }
 
 enum err journal_propose(struct journal *j, uint16_t type, struct bytes payload, void *ticket)
@@ -135,6 +153,8 @@ enum err journal_propose(struct journal *j, uint16_t type, struct bytes payload,
     j->next_seq++;
     j->pending++;
     j->queue_len += len;
+    if (j->open->frames.len >= j->early_at && !j->dispatching)
+        submit_early(j);
     return ERR_ok;
 }
 

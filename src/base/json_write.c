@@ -73,12 +73,23 @@ void json_add_int(struct buf *b, int64_t v)
 
 void json_add_uint(struct buf *b, uint64_t v)
 {
+    /* Two digits a division: cursors and timestamps are long. */
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
     uint8_t digits[20];
     size_t at = sizeof digits;
-    do {
-        digits[--at] = (uint8_t)('0' + v % 10);
-        v /= 10;
-    } while (v != 0);
+    for (; v >= 100; v /= 100) {
+        at -= 2;
+        memcpy(digits + at, pairs + 2 * (v % 100), 2);
+    }
+    if (v >= 10) {
+        at -= 2;
+        memcpy(digits + at, pairs + 2 * v, 2);
+    } else {
+        digits[--at] = (uint8_t)('0' + v);
+    }
     buf_add(b, digits + at, sizeof digits - at);
 }
 

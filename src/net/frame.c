@@ -27,10 +27,78 @@ static size_t header_write(uint8_t *p, unsigned opcode, size_t payload_len)
     return 10;
 }
 
+/*
+ * Frames come and go by thousands a turn, most of them a few hundred bytes long, and malloc joins
+ * and splits such pieces again and again. So small ones are kept in lists by size: one list for
+ * each step of 128 bytes.
+ */
+#define POOL_STEP  128u
+#define POOL_LISTS 8u
+#ifdef __SANITIZE_ADDRESS__
+#define POOL_MAX 0u /* so that a use after free is seen */
+#else
+#define POOL_MAX 4096u /* frames kept in a list: 4 MiB at most in the longest */
+#endif
+
+struct pooled {
+    struct pooled *next;
+};
+
+static struct {
+    struct pooled *first;
+    uint32_t count;
+} pool[POOL_LISTS];
+
+/* The list for frames of `size` bytes with their head; POOL_LISTS and above: none. */
+static size_t pool_list(size_t size)
+{
+    return (size - 1) / POOL_STEP;
+}
+
+static void *pool_take(size_t size)
+{
+    size_t i = pool_list(size);
+
+    if (i >= POOL_LISTS)
+        return xmalloc(size);
+    struct pooled *p = pool[i].first;
+    if (p == NULL)
+        return xmalloc((i + 1) * POOL_STEP);
+    pool[i].first = p->next;
+    pool[i].count--;
+    return p;
+}
+
+static void pool_give(void *memory, size_t size)
+{
+    size_t i = pool_list(size);
+    struct pooled *p = memory;
+
+    if (i >= POOL_LISTS || pool[i].count == POOL_MAX) {
+        free(memory);
+        return;
+    }
+    p->next = pool[i].first;
+    pool[i].first = p;
+    pool[i].count++;
+}
+
+void frame_pool_release(void)
+{
+    for (size_t i = 0; i < POOL_LISTS; i++) {
+        while (pool[i].first != NULL) {
+            struct pooled *p = pool[i].first;
+            pool[i].first = p->next;
+            free(p);
+        }
+        pool[i].count = 0;
+    }
+}
+
 static struct frame *frame_alloc(size_t len)
 {
     ENSURE(len <= FRAME_MAX);
-    struct frame *f = xmalloc(sizeof *f + len);
+    struct frame *f = pool_take(sizeof *f + len);
     f->refs = 1;
     f->len = (uint32_t)len;
     return f;
@@ -60,7 +128,7 @@ void frame_unref(struct frame *f)
 {
     ENSURE(f->refs > 0);
     if (--f->refs == 0)
-        free(f);
+        pool_give(f, sizeof *f + f->len);
 }
 
 void frame_add_header(struct buf *out, unsigned opcode, size_t payload_len)

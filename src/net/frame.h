@@ -28,6 +28,9 @@ static inline void frame_ref(struct frame *f)
 /* Gives one reference back; the last one frees. */
 void frame_unref(struct frame *f);
 
+/* Frees what is kept for the next frames. At the end, when no frame is left. */
+void frame_pool_release(void);
+
 /* Adds the header of an unmasked final frame with this opcode to *out; the payload follows. */
 void frame_add_header(struct buf *out, unsigned opcode, size_t payload_len);
 

@@ -154,4 +154,5 @@ void net_free(struct net *n)
         http_reader_free(n->readers[--n->reader_count]);
     buf_release(&n->text);
     free(n);
+    frame_pool_release();
 }
