@@ -259,7 +259,8 @@ def test_many_groups_are_one_stream(people):
     for user in users:
         events = user.connect().everything()
         assert [e.cursor for e in events] == sorted(e.cursor for e in events)
-        assert [e.body["data"] for e in events if e.type == T_MESSAGE] == [str(i) for i in range(60)]
+        texts = [e.body["data"] for e in events if e.type == T_MESSAGE]
+        assert texts == [str(i) for i in range(60)]
         assert len([e for e in events if e.type == T_SENT]) == 20
         assert raws(user.connect().catch_up(0, limit=7)) == raws(events)
 
@@ -317,8 +318,8 @@ def test_after_a_cursor_each_member_has_its_newest(receipts):
 
 
 def test_a_message_that_was_read_at_once(people):
-    """One change moves both marks. Resuming, 23 says it all, as it did live: two events of one cursor
-    could be cut apart. The seed's call gives what was delivered and what was read."""
+    """One change moves both marks. Resuming, 23 says it all, as it did live: two events of one
+    cursor could be cut apart. The seed's call gives what was delivered and what was read."""
     user1, user2 = people(count=2)
     group = user1.group(user2)
     author, reader = user1.connect(), user2.connect()
@@ -366,7 +367,8 @@ def test_nothing_durable_comes_between_two_pages(people):
     socket.silent()
 
     page += socket.catch_up(synced.body["cursor"], limit=2)
-    assert [e.body["data"] for e in page if e.type == T_MESSAGE] == ["0", "1", "2", "3", "meanwhile"]
+    texts = [e.body["data"] for e in page if e.type == T_MESSAGE]
+    assert texts == ["0", "1", "2", "3", "meanwhile"]
     sender.send_message(group, "live")
     socket.expect(T_MESSAGE, data="live")
     socket.silent()

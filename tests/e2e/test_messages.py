@@ -74,7 +74,8 @@ def test_ids_that_are_none(trio, ident):
 @pytest.mark.parametrize("body", [
     {}, {"data": None}, {"data": 1}, {"data": ["x"]}, {"data": {"x": 1}},
     {"data": "x", "group_id": None}, {"data": "x", "group_id": "x"}, {"data": "x", "group_id": 1},
-    {"data": "x", "client_id": 1}, {"data": "x", "client_id": "x" * 65}, {"data": "x", "client_id": ""},
+    {"data": "x", "client_id": 1}, {"data": "x", "client_id": "x" * 65},
+    {"data": "x", "client_id": ""},
 ])
 def test_sends_that_are_not_valid(trio, body):
     (user1, user2, _, _), group = trio
@@ -85,7 +86,8 @@ def test_sends_that_are_not_valid(trio, body):
 
 
 @pytest.mark.parametrize("text, code", [
-    ("", "invalid_json"), ("x", "invalid_json"), ("{", "invalid_json"), ('{"a":1}}', "invalid_json"),
+    ("", "invalid_json"), ("x", "invalid_json"), ("{", "invalid_json"),
+    ('{"a":1}}', "invalid_json"),
     ("[]", None), ("1", None), ("null", None), ("{}", None), ('{"method":"40"}', None),
     ('{"method":40}', None), ('{"method":40,"body":[]}', None), ('{"method":40,"body":null}', None),
     ('{"method":1.5}', None), ('{"method":99}', "unknown_method"),
@@ -121,7 +123,8 @@ def test_unknown_fields_are_ignored(trio):
 
 @pytest.mark.parametrize("data", [
     "", " ", "\n\t\r", "\"quoted\" \\ / \\u0041", "\u0000", "a\u0000b", "\u001f\u007f\u0080",
-    "\u2028\u2029", "\ufeff", "\ufffe\uffff", "👩‍👩‍👧‍👦", "\U0010ffff", "Ａé\u0301", "</script>", "x" * 70_000,
+    "\u2028\u2029", "\ufeff", "\ufffe\uffff", "👩‍👩‍👧‍👦", "\U0010ffff", "Ａé\u0301", "</script>",
+    "x" * 70_000,
 ])
 def test_data_comes_back_as_it_was(trio, data):
     (user1, user2, _, _), group = trio

@@ -220,7 +220,7 @@ def test_closing_is_answered_in_kind(connection, payload, code):
     connection.send(raw.frame(CLOSE, payload))
     final, opcode, answer = connection.frame()
     assert (final, opcode) == (True, CLOSE)
-    assert answer[:2] in (b"", b"\x03\xe8") if code is None else answer[:2] == code.to_bytes(2, "big")
+    assert answer[:2] in ([b"", b"\x03\xe8"] if code is None else [code.to_bytes(2, "big")])
     assert connection.at_end() == b""
 
 

@@ -70,8 +70,8 @@ BACKGROUND = Background()
 
 
 async def connect(url, **options):
-    """A connection of the library. Without limits on its own side: with its max_queue, closing waits
-    for ten seconds where more than that many messages have come meanwhile."""
+    """A connection of the library. Without limits on its own side: with its max_queue, closing
+    waits for ten seconds where more than that many messages have come meanwhile."""
     settings = {"max_size": None, "max_queue": None, "ping_interval": None,
                 "open_timeout": PATIENCE}
     settings.update(options)
