@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from cases import Latency, Replay, Resting, Traffic, cpu_per_delivery, sends_per_second
-from processes import CORES, Bench, Failed
+from processes import CORES, Bench, Disturbance, Failed
 
 NS = {"unit": "ns CPU a delivery", "better": "low"}
 RATE = {"unit": "acknowledged a second", "better": "high"}
@@ -53,6 +53,9 @@ CASES = [
 COLUMNS = "{:<27} {:<22} {:>11} {:>11} {:>8} {:>15} {:>8} {:>8}  {}"
 
 
+DISTURBED = 0.05  # a share of the cores that others may have before the table says so
+
+
 def number(value):
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}"
 
@@ -75,6 +78,8 @@ def print_line(case, result):
     )
     if "note" in result:
         print(f"{'':<27} ({result['note']})")
+    if result["others"] > DISTURBED:
+        print(f"{'':<27} (disturbed: others took {result['others']:.0%} of the two cores)")
     sys.stdout.flush()
 
 
@@ -135,12 +140,14 @@ def main():
     print_head()
     try:
         for case in cases:
+            disturbance = Disturbance()
             try:
                 result = case.run(bench)
             except (Failed, RuntimeError, OSError, subprocess.CalledProcessError) as e:
                 print(f"{case.what:<27} FAILED: {e}", flush=True)
                 failed += 1
                 continue
+            result["others"] = disturbance.share()
             result["verdict"] = case.verdict(result["value"])
             missed += result["verdict"] == "MISS"
             results[case.name] = result

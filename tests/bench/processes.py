@@ -106,6 +106,30 @@ class Server:
         self.stop()
 
 
+class Disturbance:
+    """How much of the two cores went to others than this process and its children, which are on no
+    other core and must have ended when share() is asked."""
+
+    def __init__(self):
+        os.sched_setaffinity(0, {LOAD_CORE})
+        self.start = self._read()
+
+    def _read(self):
+        busy = 0
+        for line in Path("/proc/stat").read_text().splitlines():
+            fields = line.split()
+            if fields[0] in (f"cpu{SERVER_CORE}", f"cpu{LOAD_CORE}"):
+                user, nice, system, _idle, _wait, irq, softirq, steal = map(int, fields[1:9])
+                busy += user + nice + system + irq + softirq + steal
+        used = os.times()
+        return time.monotonic(), busy / os.sysconf("SC_CLK_TCK") - sum(used[:4])
+
+    def share(self):
+        now, others = self._read()
+        cores = len({SERVER_CORE, LOAD_CORE})
+        return max(0.0, (others - self.start[1]) / (now - self.start[0]) / cores)
+
+
 def values(text):
     """Lines of "name value" as a dict."""
     return {name: float(value) for name, value in (line.split() for line in text.splitlines())}
@@ -118,6 +142,9 @@ class Bench:
         self.options = options
         self.bin = Path(options.build)
         self.server = options.server or self.bin / "groups-chat"
+        for left in (self.bin / "bench").glob("run-*"):  # by a run that was killed
+            if not Path("/proc", left.name[4:]).exists():
+                shutil.rmtree(left, ignore_errors=True)
         self.tmp = self.bin / "bench" / f"run-{os.getpid()}"
         self.tmp.mkdir(parents=True, exist_ok=True)
         self.log = self.bin / "bench" / "servers.log"
