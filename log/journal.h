@@ -12,8 +12,8 @@
  *                        │           │
  *                        └─ damage   └─ fsync failed ──► FAILED (terminal for changes)
  *
- * A record's number (`seq`) is 1, 2, 3, … without holes. A proposal that fails (disk full) gives its
- * number back together with all that was proposed behind it, so the next one takes it.
+ * A record's number (`seq`) is 1, 2, 3, … without holes. A proposal that fails (disk full) gives
+ * its number back together with all that was proposed behind it, so the next one takes it.
  *
  * Batching has no timer and no knob: journal_submit hands over all that was proposed since the
  * last batch was taken; what arrives while the disk works is the next batch. One write and one
@@ -79,13 +79,15 @@ struct journal_report {
  * ERR_disk_full: report->damage says which call failed. `epoch` of a new journal is minted here, so
  * crypto_init comes first. Log lines about a disk that fails or recovers later go to diag.
  */
-enum err journal_open_files(const struct journal_options *options, const struct journal_hooks *hooks,
-                            struct journal_report *report, struct journal **out) MUST_CHECK;
+enum err journal_open_files(const struct journal_options *options,
+                            const struct journal_hooks *hooks, struct journal_report *report,
+                            struct journal **out) MUST_CHECK;
 
 /* Reads every record of the directory without changing, locking or writing anything; for tools
  * and for a look beside a running server (a torn tail is then no error; report->torn_tail says that
  * there is one). */
-enum err journal_scan_files(const struct journal_options *options, const struct journal_hooks *hooks,
+enum err journal_scan_files(const struct journal_options *options,
+                            const struct journal_hooks *hooks,
                             struct journal_report *report) MUST_CHECK;
 
 /*
@@ -97,7 +99,7 @@ enum err journal_scan_files(const struct journal_options *options, const struct 
  * is room again; 0 for none.
  */
 struct journal_memory {
-    uint8_t *bytes;     /* the frames, as on disk; free with journal_memory_release */
+    uint8_t *bytes; /* the frames, as on disk; free with journal_memory_release */
     size_t len;
     size_t cap;
     struct uuid epoch;

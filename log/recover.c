@@ -435,10 +435,6 @@ enum err recover_cut(int dir, int fd, const struct recovered *r, struct journal_
         failure_set(&f, "write", name);
         return recover_failed(report, &f);
     }
-    if (sys_fdatasync(fd) != 0) {
-        failure_set(&f, "fdatasync", name);
-        return recover_failed(report, &f);
-    }
     snprintf(report->torn_tail, sizeof report->torn_tail,
              JOURNAL_DIR
              "/%s: the last %llu bytes, from offset %llu on, were no whole record, as a "

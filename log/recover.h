@@ -50,8 +50,9 @@ struct recovered {
 enum err recover_read(int dir, bool running, const struct journal_hooks *hooks,
                       struct journal_report *report, struct recovered *out);
 
-/* Copies the torn tail of the open last segment aside, then overwrites it with zeros; both are on
- * disk afterwards. report->torn_tail says it. ERR_io, ERR_disk_full: report->damage says why. */
+/* Copies the torn tail of the open last segment aside, then overwrites it with zeros. The copy is
+ * on disk afterwards; the zeros are for the caller to sync. report->torn_tail says it. ERR_io,
+ * ERR_disk_full: report->damage says why. */
 enum err recover_cut(int dir, int fd, const struct recovered *r, struct journal_report *report);
 
 /* The failure's text goes to report->damage. ERR_disk_full where room is what is missing, else

@@ -219,8 +219,8 @@ static enum err open_last(struct writer *w, const struct recovered *r,
         if (e != ERR_ok)
             return e;
     }
-    /* The process before may have died between a write and its sync; the next record will say that
-     * everything before it is on disk. */
+    /* The process before may have died between a write and its sync, and the next record will say
+     * that everything before it is on disk. The zeros of a cut go with it. */
     if (sys_fdatasync(w->fd) != 0) {
         failure_set(&w->failure, "fdatasync", name);
         return recover_failed(report, &w->failure);

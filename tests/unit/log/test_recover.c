@@ -330,7 +330,7 @@ static void a_lost_sector_below_a_later_batch(void **state)
         g = dir_read(&d);
         struct file *l = files_last(&g);
         size_t header = record_at(last, n);
-        memset(l->p + batch - 1, 0, header - batch + 1);
+        memset(l->p + batch - FRAME_CHAIN_LEN, 0, header - batch + FRAME_CHAIN_LEN);
         memset(l->p + header + FRAME_HEADER_LEN, 0, end - header - FRAME_HEADER_LEN);
         dir_write(&d, &g);
         refused_unchanged(&d, l->name);
