@@ -1,0 +1,228 @@
+/*
+ * A history: bytes become records, which are committed to a model. It never crashes, its invariants
+ * hold after each record, what check says is what commit does, and the same payloads give a second
+ * model, which tells nobody, the same digest.
+ *
+ * A record is a type byte and then its fields, made small so that they meet: ids from one byte,
+ * users and groups by numbers up to 7, short texts. A type byte with the high bit set takes a
+ * length and a payload as it is. At the end each user asks for all and for what is new, in pieces.
+ */
+#include "base/crypto.h"
+#include "base/ensure.h"
+#include "model/timeline.h"
+
+#define RECORDS_MAX 200
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The rest of the input; 0 behind its end. */
+struct input {
+    const uint8_t *p;
+    size_t left;
+    uint8_t numbers[4 * 8]; /* of the newest u32s */
+};
+
+static uint8_t next(struct input *in)
+{
+    if (in->left == 0)
+        return 0;
+    in->left--;
+    return *in->p++;
+}
+
+static struct bytes next_bytes(struct input *in, size_t len)
+{
+    struct bytes s = bytes_of(in->p, len < in->left ? len : in->left);
+    in->p += s.len;
+    in->left -= s.len;
+    return s;
+}
+
+/* ---- one function a field type ----------------------------------------------------------------
+ */
+
+static int64_t next_time(struct input *in)
+{
+    uint8_t b = next(in);
+    return b == 255 ? INT64_MAX : b == 254 ? INT64_MIN : 10 * (int64_t)b;
+}
+
+static uint8_t next_u8(struct input *in)
+{
+    return next(in) % 5;
+}
+
+static uint32_t next_u32(struct input *in)
+{
+    uint8_t b = next(in);
+    return b < 240 ? b % 8 : UINT32_MAX - (b - 240u);
+}
+
+static struct uuid next_uuid(struct input *in)
+{
+    struct uuid id;
+    memset(id.b, next(in) % 32, sizeof id.b);
+    return id;
+}
+
+static struct record_hash next_hash(struct input *in)
+{
+    struct record_hash hash;
+    memset(hash.b, next(in) % 32, sizeof hash.b);
+    return hash;
+}
+
+static struct bytes next_text(struct input *in)
+{
+    return next_bytes(in, next(in) % 4);
+}
+
+#define next_text8  next_text
+#define next_secret next_text
+
+static struct record_u32s next_u32s(struct input *in)
+{
+    struct record_u32s list = {in->numbers, next(in) % 8};
+    for (uint32_t i = 0; i < list.count; i++)
+        in->numbers[4 * i] = next(in) % 8;
+    return list;
+}
+
+static uint16_t next_payload(struct input *in, struct buf *out)
+{
+    uint8_t type = next(in);
+    struct record r;
+
+    if ((type & 0x80) != 0) {
+        buf_add_bytes(out, next_bytes(in, next(in)));
+        return type & 0x7f;
+    }
+    r.type = (enum record_type)(1 + type % 7);
+    switch (r.type) {
+#define F(type, name) v->name = next_##type(in);
+#define RECORD(number, name, fields)                                                               \
+    case RECORD_##name: {                                                                          \
+        struct record_##name *v = &r.name;                                                         \
+        fields break;                                                                              \
+    }
+#include "model/record.def"
+#undef RECORD
+#undef F
+    }
+    record_encode(&r, out);
+    return (uint16_t)r.type;
+}
+
+/* ---- what must hold ---------------------------------------------------------------------------
+ */
+
+struct history {
+    struct model *m;
+    struct buf payloads;
+    struct {
+        uint16_t type;
+        enum err err;
+        size_t at, len;
+        uint64_t cursor;
+    } records[RECORDS_MAX];
+    uint32_t count;
+};
+
+static void check_event(void *ctx, const struct event *e)
+{
+    const struct history *h = ctx;
+    ENSURE(e->cursor == model_cursor(h->m) && e->time == model_time(h->m));
+    ENSURE(e->user != NULL);
+    ENSURE(e->session == NULL || model_session_by_id(h->m, &e->session->id) == e->session);
+}
+
+static void commit(struct history *h, uint16_t type, struct bytes payload)
+{
+    struct event_sink sink = {h, check_event};
+    struct record r;
+    uint64_t cursor = model_cursor(h->m) + 1;
+    bool decoded = record_decode(type, payload, &r);
+    enum err said = decoded ? model_check(h->m, &r) : ERR_damaged;
+
+    ENSURE(model_commit(h->m, cursor, type, payload, &sink) == said);
+    ENSURE(model_cursor(h->m) == cursor - !decoded);
+    model_verify(h->m);
+    h->records[h->count].type = type;
+    h->records[h->count].err = said;
+    h->records[h->count].at = h->payloads.len;
+    h->records[h->count].len = payload.len;
+    h->records[h->count++].cursor = cursor;
+    buf_add_bytes(&h->payloads, payload);
+}
+
+static void check_replay(const struct history *h)
+{
+    uint8_t first[MODEL_DIGEST_LEN], second[MODEL_DIGEST_LEN];
+    struct model *again = model_new();
+
+    for (uint32_t i = 0; i < h->count; i++) {
+        struct bytes payload = bytes_of(h->payloads.p + h->records[i].at, h->records[i].len);
+        ENSURE(model_commit(again, h->records[i].cursor, h->records[i].type, payload, NULL) ==
+               h->records[i].err);
+    }
+    model_digest(h->m, first);
+    model_digest(again, second);
+    ENSURE(memcmp(first, second, sizeof first) == 0);
+    model_free(again);
+}
+
+/* In order, all seen by the user, and at its end where the model is. */
+static uint32_t read_timeline(const struct model *m, struct timeline *t, const struct user *u)
+{
+    struct event e;
+    uint64_t cursor = 0;
+    uint32_t count = 0;
+
+    for (; timeline_next(t, &e); count++) {
+        ENSURE(e.cursor >= cursor && e.cursor <= model_cursor(m) && e.time <= model_time(m));
+        ENSURE(e.cursor > cursor || e.to == u);
+        ENSURE(member_saw(model_member(m, e.group, u), e.cursor));
+        /* More of the same cursor may follow. */
+        ENSURE(timeline_position(t) + 1 >= e.cursor && timeline_position(t) <= model_cursor(m));
+        cursor = e.cursor;
+    }
+    ENSURE(timeline_position(t) == model_cursor(m));
+    timeline_free(t);
+    return count;
+}
+
+static void check_timelines(const struct model *m)
+{
+    for (uint32_t i = 1; i <= model_user_count(m); i++) {
+        const struct user *u = model_user(m, i);
+        uint64_t middle = model_cursor(m) / 2;
+        uint32_t all = read_timeline(m, timeline_new(m, u, 0, false), u);
+        ENSURE(read_timeline(m, timeline_new(m, u, middle, false), u) <= all);
+        ENSURE(read_timeline(m, timeline_new_since(m, u, INT64_MIN), u) == all);
+        read_timeline(m, timeline_new(m, u, 0, true), u);
+        read_timeline(m, timeline_new_since(m, u, model_time(m) / 2), u);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct history h;
+    struct input in = {.p = data, .left = size};
+    struct buf payload = {0};
+
+    crypto_init();
+    h.m = model_new();
+    h.count = 0;
+    buf_reserve(&h.payloads, 1); /* payloads may all be empty; a place in it is never NULL */
+    while (in.left > 0 && h.count < RECORDS_MAX) {
+        buf_reset(&payload);
+        uint16_t type = next_payload(&in, &payload);
+        commit(&h, type, buf_bytes(&payload));
+    }
+    check_replay(&h);
+    check_timelines(h.m);
+    model_free(h.m);
+    buf_release(&h.payloads);
+    buf_release(&payload);
+    return 0;
+}
