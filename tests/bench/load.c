@@ -270,11 +270,11 @@ static int compare_u32(const void *a, const void *b)
 
 static void print_latency(void)
 {
-    uint64_t n = l.events;
+    uint64_t n = l.events, middle = n / 2, high = n * 99 / 100;
 
     qsort(l.latency_us10, n, sizeof(uint32_t), compare_u32);
-    printf("p50_us %.1f\n", l.latency_us10[n / 2] / 10.0);
-    printf("p99_us %.1f\n", l.latency_us10[n * 99 / 100] / 10.0);
+    printf("p50_us %.1f\n", l.latency_us10[middle] / 10.0);
+    printf("p99_us %.1f\n", l.latency_us10[high] / 10.0);
     printf("max_us %.1f\n", l.latency_us10[n - 1] / 10.0);
     printf("late_max_us %.1f\n", (double)l.late_ns / 1000.0);
 }
@@ -290,6 +290,7 @@ static void measure(void)
     check_counts();
     if (l.rate) {
         uint64_t fan_out = 0;
+        ENSURE(l.group_count > 0);
         for (uint32_t g = 0; g < l.group_count; g++)
             fan_out += l.groups[g].others;
         l.latency_cap = (l.rate * l.seconds / l.group_count + 1) * fan_out;
