@@ -157,6 +157,8 @@ static bool message_check(struct ws_state *s, bool last)
     const struct buf *m = s->message;
     size_t left = m->len - s->checked;
     size_t tail = 0; /* bytes of a code point that is not complete */
+    if (left == 0)
+        return true; /* m->p may be NULL */
     for (size_t back = 1; !last && back <= 3 && back <= left; back++) {
         const uint8_t *at = m->p + m->len - back;
         if (*at < 0x80)
