@@ -117,25 +117,29 @@ static void take(struct conn *c, struct bytes in)
     }
 }
 
-static void on_readable(struct conn *c)
+size_t conn_read(struct conn *c)
 {
     struct net *n = c->net;
+    size_t sum = 0;
     for (int i = 0; i < READS_PER_TURN && wants_read(c); i++) {
         long got = stream_read(c->fd, n->in, sizeof n->in);
         if (got == STREAM_AGAIN)
             break;
         if (got == STREAM_GONE) {
             conn_kill(c);
-            return;
+            break;
         }
         if (got == 0) {
             on_eof(c);
             break;
         }
+        sum += (size_t)got;
         take(c, bytes_of(n->in, (size_t)got));
         if ((size_t)got < sizeof n->in)
             break;
     }
+    watch(c);
+    return sum;
 }
 
 static void on_io(void *ctx, int events)
@@ -146,8 +150,7 @@ static void on_io(void *ctx, int events)
         net_list(c);
     }
     if (events & LOOP_READ)
-        on_readable(c);
-    watch(c);
+        net_ready(c);
 }
 
 struct conn *conn_open(struct net *n, int fd, struct conn_address address)
@@ -207,8 +210,10 @@ static void turn_rest(struct conn *c)
         c->want_drained = 0;
         n->hooks.on_drained(n->hooks.ctx, c);
     }
-    if (c->state == CONN_READING && !c->websocket && c->http.rest)
+    if (c->state == CONN_READING && !c->websocket && c->http.rest) {
         conn_http_resume(c);
+        loop_again(n->loop); /* what it began is taken up at the end of the next turn */
+    }
     if (c->state == CONN_READING && c->eof && c->queued == 0)
         conn_kill(c);
     if (c->state == CONN_CLOSING && c->last && c->queued == 0)
@@ -220,7 +225,7 @@ static void turn_rest(struct conn *c)
     if (c->state != CONN_CLOSED)
         return;
     conn_let_go(c);
-    if (c->holds == 0 && !c->listed)
+    if (c->holds == 0 && !c->listed && !c->ready)
         net_conn_free(c);
 }
 
@@ -241,7 +246,7 @@ bool conn_is_open(const struct conn *c)
 
 void conn_hold(struct conn *c)
 {
-    ENSURE(c->holds < UINT16_MAX);
+    ENSURE(c->holds < UINT32_MAX);
     c->holds++;
 }
 

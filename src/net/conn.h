@@ -72,8 +72,9 @@ uint32_t net_count(const struct net *n);
  * may hold a connection, or touch one afterwards. */
 void net_free(struct net *n);
 
-/* The end of the turn, after whatever else queues output: writes and sweeps. net_new adds itself
- * to the loop's turn end at the moment that net_start is called. */
+/* A turn's end has two halves: net_new adds the first to the loop, which reads what is ready;
+ * net_start the second, which writes what was queued and sweeps. What the caller adds between the
+ * two runs between the two. */
 void net_start(struct net *n);
 
 /* Answers the request that on_request or on_bad_request gave. `a->close`, `head_only` and

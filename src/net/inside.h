@@ -14,6 +14,7 @@
 #include "net/conn.h"
 
 #define NET_READ_MAX    (64u << 10) /* bytes of one recv */
+#define NET_TURN_READ   (64u << 10) /* so much is read in a turn, and a connection's worth more */
 #define NET_JOIN_MAX    (64u << 10) /* bytes that are joined into one send */
 #define NET_LISTENERS   8
 #define NET_READERS     64    /* HTTP readers that are kept for the next requests */
@@ -78,6 +79,7 @@ struct conn {
     uint16_t keep_alive : 1;
     uint16_t version_1_0 : 1;
     uint16_t watched : 2; /* LOOP_READ, LOOP_WRITE: what the loop watches */
+    uint16_t ready : 1;   /* in the net's list of those that have something to read */
     uint32_t queued;      /* bytes that wait */
     uint32_t head_sent;   /* bytes of the first frame that the kernel has */
     int fd;               /* -1 once closed */
@@ -85,8 +87,7 @@ struct conn {
     struct conn *next; /* in the net's list, or in the free list */
     struct out_block *head, *tail;
     uint8_t head_at, tail_at; /* the first slot in use, the first free one behind it */
-    uint16_t holds;
-    uint32_t since_s; /* when `due` began, or the last sign of life */
+    uint32_t since_s;         /* when `due` began, or the last sign of life */
     void *data;
     /* The second: what reading and deadlines touch. */
     struct loop_io io;
@@ -101,6 +102,8 @@ struct conn {
     };
     struct conn_address address;
     uint32_t drop_max; /* bytes that are still read and dropped while closing */
+    uint32_t holds;
+    struct conn *next_ready;
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct conn) == 192, "a resting connection is three cache lines");
 _Static_assert(offsetof(struct conn, io) == 64, "the hot fields fill one line");
@@ -121,6 +124,8 @@ struct net {
     bool draining;
     bool accept_paused;
     bool accept_warned;
+    /* Those that have something to read, longest ready first. */
+    struct conn *ready_first, *ready_last;
     /* The list for the turn's end. */
     struct conn *first, *last;
     /* Memory. */
@@ -157,6 +162,8 @@ void conn_enter(struct conn *c, enum conn_state state);
 void conn_kill(struct conn *c);
 /* Nothing more is taken; closes once the output is written. */
 void conn_shut(struct conn *c);
+/* Reads what there is for one connection; returns how many bytes it was. */
+size_t conn_read(struct conn *c);
 /* The turn's end for one connection. */
 void conn_turn(struct conn *c);
 /* Gives everything back but the struct. */
@@ -215,6 +222,21 @@ static inline void net_list(struct conn *c)
     else
         n->first = c;
     n->last = c;
+}
+
+/* Puts the connection behind those that wait to be read. */
+static inline void net_ready(struct conn *c)
+{
+    struct net *n = c->net;
+    if (c->ready)
+        return;
+    c->ready = 1;
+    c->next_ready = NULL;
+    if (n->ready_last)
+        n->ready_last->next_ready = c;
+    else
+        n->ready_first = c;
+    n->ready_last = c;
 }
 
 struct conn *net_conn_new(struct net *n);

@@ -192,9 +192,6 @@ enum err net_listen(struct net *n, const char *host_port, const char **why)
     memcpy(text, host_port, strlen(host_port) + 1);
     if (!split(text, &host, &port))
         return explain(n, host_port, "it is not HOST:PORT", why);
-    /* getaddrinfo would take the low 16 bits of a larger number. */
-    if (strlen(port) > 5 || strspn(port, "0123456789") != strlen(port) || atoi(port) > UINT16_MAX)
-        return explain(n, host_port, "the port is not a number from 0 to 65535", why);
     int code = getaddrinfo(*host ? host : NULL, port, &hints, &list);
     if (code)
         return explain(n, host_port, gai_strerror(code), why);
