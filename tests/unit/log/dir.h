@@ -205,12 +205,13 @@ static inline void seen_turn(struct seen *s)
     journal_dispatch(s->journal);
 }
 
-/* Submits, and dispatches until nothing waits. */
+/* Submits and dispatches until nothing waits. */
 static inline void seen_flush(struct seen *s)
 {
-    journal_submit(s->journal);
-    while (journal_pending(s->journal) > 0)
+    while (journal_pending(s->journal) > 0) {
+        journal_submit(s->journal);
         seen_turn(s);
+    }
 }
 
 #endif
