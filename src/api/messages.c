@@ -76,11 +76,13 @@ enum err rpc_send(struct rpc *rpc, struct problem *problem)
     problem->retry_ms = limit_take(bucket, &a->limits.send, clock_mono_ms());
     if (problem->retry_ms > 0)
         return ERR_too_many_requests;
+    post->id = uuid_random();
+    model_prefetch_message(engine_model(a->engine), &post->id);
     enum err err = read_message(rpc, post, problem);
     if (err != ERR_ok)
         return err;
     struct pending *p = pending_new(a, rpc->channel->conn);
-    p->id = uuid_random();
+    p->id = post->id;
     p->user = rpc->user;
     pending_keep_reply(p, rpc->reply.id, rpc->reply.method);
     p->client_id_len = (uint8_t)post->client_id.len;
@@ -88,7 +90,6 @@ enum err rpc_send(struct rpc *rpc, struct problem *problem)
         memcpy(p->client_id, post->client_id.p, post->client_id.len);
     p->proposal.done = message_committed;
     post->time = engine_now(a->engine);
-    post->id = p->id;
     post->author = rpc->user->number;
     err = engine_propose(a->engine, &r, &p->proposal);
     if (err != ERR_ok)

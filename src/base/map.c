@@ -178,6 +178,24 @@ static void add_now(struct map *m, uint64_t hash, void *entry)
     m->now.used++;
 }
 
+static void prefetch_slot(const struct map_table *t, uint64_t hash)
+{
+    uint64_t i = hash & t->mask;
+
+    if (t->mask == 0)
+        return;
+    if (table_is_small(t))
+        __builtin_prefetch(&t->slots[i]);
+    else if (t->pieces[i >> PIECE_SHIFT] != NULL)
+        __builtin_prefetch(&t->pieces[i >> PIECE_SHIFT][i & (PIECE_SLOTS - 1)]);
+}
+
+void map_prefetch(const struct map *m, uint64_t hash)
+{
+    prefetch_slot(&m->now, hash);
+    prefetch_slot(&m->old, hash);
+}
+
 /* Empties the next few slots of `old`; gives back each piece when its last slot is empty. */
 static void move_some(struct map *m)
 {

@@ -50,6 +50,9 @@ void map_release(struct map *m);
 /* The entry of `key`, whose hash is `hash`, or NULL. */
 void *map_find(const struct map *m, uint64_t hash, const void *key);
 
+/* Fetches the place of a key into the cache, for a find or add that follows some work later. */
+void map_prefetch(const struct map *m, uint64_t hash);
+
 /* Adds `entry` (not NULL), whose hash is `hash` and whose key must not be in the map. */
 void map_add(struct map *m, uint64_t hash, void *entry);
 

@@ -59,6 +59,11 @@ const struct message *model_message_by_id(const struct model *m, const struct uu
     return map_find(&m->messages_by_id, uuid_hash(id), id);
 }
 
+void model_prefetch_message(const struct model *m, const struct uuid *id)
+{
+    map_prefetch(&m->messages_by_id, uuid_hash(id));
+}
+
 const struct message *model_message_by_client_id(const struct model *m, const struct user *author,
                                                  struct bytes client_id)
 {

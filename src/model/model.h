@@ -205,6 +205,8 @@ const struct session *model_session_by_token(const struct model *m,
 const struct group *model_group(const struct model *m, uint32_t number);
 const struct group *model_group_by_id(const struct model *m, const struct uuid *id);
 const struct message *model_message_by_id(const struct model *m, const struct uuid *id);
+/* Fetches the place of a new message's id into the cache, some work before it is proposed. */
+void model_prefetch_message(const struct model *m, const struct uuid *id);
 const struct message *model_message_by_client_id(const struct model *m, const struct user *author,
                                                  struct bytes client_id);
 /* Past members too. */
