@@ -78,6 +78,11 @@ static bool is_alnum(uint8_t c)
     return is_digit(c) || (low >= 'a' && low <= 'z');
 }
 
+static bool is_one_of(uint8_t c, struct bytes set)
+{
+    return memchr(set.p, c, set.len) != NULL;
+}
+
 /* host[:port] (RFC 3986, 3.2): a name, an IPv4 address or a bracketed IPv6 address. Not empty. */
 static bool host_valid(struct bytes h)
 {
@@ -91,7 +96,7 @@ static bool host_valid(struct bytes h)
         i++;
     } else {
         for (; i < h.len && h.p[i] != ':'; i++)
-            if (!is_alnum(h.p[i]) && !memchr("-._~%!$&'()*+,;=", h.p[i], 16))
+            if (!is_alnum(h.p[i]) && !is_one_of(h.p[i], BYTES("-._~%!$&'()*+,;=")))
                 return false;
         if (i == 0)
             return false;
@@ -220,7 +225,7 @@ static bool key_valid(struct bytes key)
     for (size_t i = 0; i < 22; i++)
         if (!base64_char(key.p[i]))
             return false;
-    return memchr("AQgw", key.p[21], 4) != NULL;
+    return is_one_of(key.p[21], BYTES("AQgw"));
 }
 
 /* RFC 6455, 4.2.1 and 4.4. An HTTP/1.0 client's Upgrade is ignored (RFC 9110, 7.8). */

@@ -191,18 +191,20 @@ static void chunk_size_byte(struct http_chunk_scan *s, uint8_t c)
             chunk_fail(s, ERR_too_large);
         return;
     }
-    if (s->digits == 0) {
-        chunk_fail(s, ERR_bad_request);
-    } else if (c == '\r' && s->state != CHUNK_BLANK) {
+    bool extension = s->state == CHUNK_EXTENSION;
+    bool blank = c == ' ' || c == '\t';
+    if (s->digits > 0 && c == '\r' && s->state != CHUNK_BLANK) {
         s->state = CHUNK_SIZE_LF;
-    } else if (s->state != CHUNK_EXTENSION && (c == ' ' || c == '\t' || c == ';')) {
-        s->state = c == ';' ? CHUNK_EXTENSION : CHUNK_BLANK;
-        s->overhead++;
-    } else if (s->state == CHUNK_EXTENSION && classes[c] & CLASS_VALUE && c < 0x80) {
-        s->overhead++;
-    } else {
-        chunk_fail(s, ERR_bad_request);
+        return;
     }
+    if (s->digits == 0 || c >= 0x80 || !(classes[c] & CLASS_VALUE) ||
+        (!extension && !blank && c != ';')) {
+        chunk_fail(s, ERR_bad_request);
+        return;
+    }
+    if (!extension)
+        s->state = blank ? CHUNK_BLANK : CHUNK_EXTENSION;
+    s->overhead++;
 }
 
 /* A trailer's name is whole: those that would change the framing are refused (RFC 9110, 6.5.1). */

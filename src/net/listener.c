@@ -3,7 +3,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -67,7 +66,7 @@ static bool is_of_peer(int error)
 static bool accept_one(struct listener *l)
 {
     struct net *n = l->net;
-    struct sockaddr_storage from;
+    struct sockaddr_storage from = {0};
     socklen_t len = sizeof from;
     int one = 1;
     if (n->count >= n->options.connections_max) {
@@ -100,11 +99,17 @@ static void on_acceptable(void *ctx, int events)
     }
 }
 
-/* getaddrinfo takes larger numbers and uses their lower bits. */
+/* 0 to 65535: getaddrinfo takes larger numbers and uses their lower bits. */
 static bool is_port(const char *text)
 {
+    unsigned n = 0;
     size_t len = strlen(text);
-    return len > 0 && len <= 5 && strspn(text, "0123456789") == len && atoi(text) <= 65535;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9' || i == 5)
+            return false;
+        n = n * 10 + (unsigned)(text[i] - '0');
+    }
+    return len > 0 && n <= UINT16_MAX;
 }
 
 /* Splits "host:port", "[v6]:port" or ":port" in place. */
@@ -130,13 +135,9 @@ static bool split(char *text, char **host, char **port)
 
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_storage at = {0};
+    struct sockaddr_in6 at = {0}; /* the port is at the same place in both families */
     socklen_t len = sizeof at;
-    if (getsockname(fd, (struct sockaddr *)&at, &len) != 0)
-        return 0;
-    if (at.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)(void *)&at)->sin6_port);
-    return ntohs(((struct sockaddr_in *)(void *)&at)->sin_port);
+    return getsockname(fd, (struct sockaddr *)&at, &len) == 0 ? ntohs(at.sin6_port) : 0;
 }
 
 /* A second address of a name gets the port that the first was given. */
@@ -185,7 +186,7 @@ static enum err explain(struct net *n, const char *host_port, const char *text, 
 
 enum err net_listen(struct net *n, const char *host_port, const char **why)
 {
-    char text[256], *host, *port;
+    char text[256], *host = NULL, *port = NULL;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list;
     if (strlen(host_port) >= sizeof text)
         return explain(n, host_port, "the name is too long", why);

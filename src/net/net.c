@@ -96,7 +96,7 @@ static void chunk_new(struct net *n)
 {
     struct conn *chunk = aligned_alloc(_Alignof(struct conn), NET_CHUNK * sizeof *chunk);
     ENSURE(chunk); /* out of memory ends the process */
-    n->chunks = xrealloc(n->chunks, (n->chunk_count + 1) * sizeof *n->chunks);
+    n->chunks = xrealloc(n->chunks, (n->chunk_count + 1) * sizeof(void *));
     n->chunks[n->chunk_count++] = chunk;
     memset(chunk, 0, NET_CHUNK * sizeof *chunk);
     for (size_t i = NET_CHUNK; i-- > 0;) {

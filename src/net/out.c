@@ -154,6 +154,17 @@ static struct frame *walk_next(const struct conn *c, struct walk *w)
     return w->block->slots[w->at++];
 }
 
+/* Do the same frames wait that were joined last? */
+static bool is_joined(const struct net *n, struct frame *const *frames, unsigned count)
+{
+    if (count == 0 || count != n->joined_count)
+        return false;
+    for (unsigned i = 0; i < count; i++)
+        if (frames[i] != n->joined[i])
+            return false;
+    return true;
+}
+
 /*
  * Copies all that waits into one run of bytes. Many receivers wait for the same frames at the end
  * of a turn: then the copy that was made for the last one serves again.
@@ -163,7 +174,7 @@ static size_t join(struct conn *c)
     struct net *n = c->net;
     unsigned count = c->head == c->tail && c->head_sent == 0 ? c->tail_at - c->head_at : 0;
     struct frame *const *frames = c->head->slots + c->head_at;
-    if (count && count == n->joined_count && memcmp(frames, n->joined, count * sizeof *frames) == 0)
+    if (is_joined(n, frames, count))
         return n->joined_len;
     struct walk w = {c->head, c->head_at};
     size_t len = 0, skip = c->head_sent;
@@ -174,7 +185,8 @@ static size_t join(struct conn *c)
     }
     n->joined_count = count;
     n->joined_len = (uint32_t)len;
-    memcpy(n->joined, frames, count * sizeof *frames);
+    for (unsigned i = 0; i < count; i++)
+        n->joined[i] = frames[i];
     return len;
 }
 

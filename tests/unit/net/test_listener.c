@@ -49,11 +49,10 @@ static void test_one_port(void **state)
     assert_int_equal(try_listen(&w, "localhost:0", &why), ERR_ok);
     uint16_t port = 0;
     for (uint32_t i = 1; i < w.net->listener_count; i++) {
-        struct sockaddr_storage at = {0};
+        struct sockaddr_in6 at = {0}; /* the port is at the same place in both families */
         socklen_t len = sizeof at;
         assert_int_equal(getsockname(w.net->listeners[i].fd, (struct sockaddr *)&at, &len), 0);
-        /* The port is at the same place in both families. */
-        uint16_t this_port = ntohs(((struct sockaddr_in *)(void *)&at)->sin_port);
+        uint16_t this_port = ntohs(at.sin6_port);
         assert_true(port == 0 || port == this_port);
         port = this_port;
     }
@@ -76,7 +75,7 @@ static void test_no_descriptors(void **state)
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     low = old;
     low.rlim_cur = (rlim_t)second->fd + 1; /* every number below is in use */
-    int spare[64], spares = 0;
+    int spare[64] = {0}, spares = 0;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
     while (spares < 64 && (spare[spares] = dup(0)) >= 0)
         spares++;

@@ -239,6 +239,7 @@ static inline void until(struct world *w, bool (*goal)(struct world *, const voi
     w->ticks = 0;
     loop_run(w->loop);
     w->goal = NULL;
+    w->goal_arg = NULL;
     if (!w->reached) {
         print_error("log: %.*s\n", (int)w->log.len, (const char *)w->log.p);
         for (struct client *k = w->clients; k < w->clients + CLIENTS && k->w; k++)
