@@ -119,7 +119,7 @@ void frame_add(struct buf *out, const struct frame_header *h, const struct frame
 
 struct frame_chain frame_chain_start(const uint8_t epoch[static 16])
 {
-    struct frame_chain chain;
+    struct frame_chain chain = {{0}};
     hash_bytes(bytes_of(epoch, 16), chain.b, sizeof chain.b);
     return chain;
 }
