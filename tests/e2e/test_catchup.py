@@ -204,8 +204,20 @@ def test_after_in_the_url(story):
     socket.expect(T_MESSAGE, data="live")
 
 
+def test_limit_and_epoch_in_the_url(story):
+    device = story.user2.device()
+    after = story.live2[2].cursor
+    socket = device.connect(after=f"{after}&limit=1&epoch={story.epoch}")
+    first = socket.recv()
+    assert first.raw == story.user2.connect().catch_up(after)[0].raw
+    assert socket.expect(T_SYNCED, more=True, reset=False).body["cursor"] >= first.cursor
+    socket = device.connect(after=f"{after}&epoch={NOBODY}")
+    socket.expect(T_SYNCED, reset=True, epoch=story.epoch)
+
+
 @pytest.mark.parametrize("query", ["after=x", "after=-1", "after=", "after=1.5",
-                                   "after=99999999999999999999999"])
+                                   "after=99999999999999999999999",
+                                   "after=0&limit=0", "after=0&limit=x", "after=0&epoch=x"])
 def test_queries_that_are_not_valid(server, people, query):
     user1, = people(count=1)
     connection = raw.Connection(server)
@@ -315,6 +327,15 @@ def test_after_a_cursor_each_member_has_its_newest(receipts):
     # Told up to here, nothing is told again.
     assert users[0].connect().catch_up(events[0].cursor)[0].raw == events[1].raw
     assert users[0].connect().catch_up(events[-1].cursor) == []
+
+
+def test_resuming_tells_ones_own_positions_too(receipts):
+    """What another device of the reader's has read."""
+    users, _, ids, cursor, _ = receipts
+    assert receipts_of(users[1].connect().catch_up(cursor)) == [
+        (T_DELIVERED, ids[1], users[1].id, 2), (T_READ, ids[1], users[1].id, 2)]
+    assert receipts_of(users[2].connect().catch_up(cursor)) == [
+        (T_DELIVERED, ids[2], users[2].id, 3)]
 
 
 def test_a_message_that_was_read_at_once(people):

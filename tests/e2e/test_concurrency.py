@@ -4,7 +4,7 @@ import concurrent.futures
 import itertools
 import json
 
-from kit.people import Rest, User
+from kit.people import DEVICE, Rest, User
 from kit.server import PATIENCE
 from kit.socket import (DELIVERED, EVENTS, READ, SEND, T_DELIVERED, T_GROUP, T_JOINED, T_LEFT,
                         T_MESSAGE, T_READ, T_SENT, T_SYNCED, connect)
@@ -194,6 +194,23 @@ def test_receipts_of_many_readers(rest):
     asyncio.run(everybody())
 
 
+def all_at_once(server, calls):
+    """Runs each call(rest) on a thread and a connection of its own; their results in order."""
+    def one(call):
+        client = Rest(server)
+        try:
+            return call(client)
+        finally:
+            client.close()
+
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(one, calls))
+
+
+def statuses(answers):
+    return sorted(answer.status_code for answer in answers)
+
+
 def test_members_come_and_go_at_once(server, rest):
     """REST from many threads; what the owner's socket is told adds up to what is the case."""
     users = make_users(rest, 7)
@@ -202,18 +219,11 @@ def test_members_come_and_go_at_once(server, rest):
     socket = owner.connect()
 
     def churn(user):
-        client = Rest(server)
-        statuses = []
-        for i in range(12):
-            verb = "join" if i % 2 == 0 else "left"
-            caller = owner if i == 0 else user
-            statuses.append(client.call("PUT", f"/groups/{group}/{verb}", {"user_id": user.id},
-                                        caller.token).status_code)
-        client.close()
-        return statuses
+        return lambda rest: [rest.call(
+            "PUT", f"/groups/{group}/{'left' if i % 2 else 'join'}", {"user_id": user.id},
+            (user if i else owner).token).status_code for i in range(12)]
 
-    with concurrent.futures.ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(churn, others)) == [[200] * 12] * 6
+    assert all_at_once(server, [churn(user) for user in others]) == [[200] * 12] * 6
     events = socket.fence()
     assert len(events) == 72
     members = {owner.id}
@@ -225,22 +235,36 @@ def test_members_come_and_go_at_once(server, rest):
 
 
 def test_one_seat_and_many_who_want_it(new_server):
-    """Two requests that are each right alone are decided in the order of the journal."""
+    """Requests that are each right alone are decided in the order of the journal."""
     server = new_server(group_members_max=3)
-    rest = Rest(server)
-    owner, *others = make_users(rest, 9)
+    owner, *others = make_users(Rest(server), 9)
     group = owner.group(others[0])
+    answers = all_at_once(server, [
+        lambda rest, user=user: rest.call("PUT", f"/groups/{group}/join", {"user_id": user.id},
+                                          owner.token) for user in others[1:]])
+    assert statuses(answers) == [200] + [409] * 6
 
-    def join(user):
-        client = Rest(server)
-        try:
-            return client.call("PUT", f"/groups/{group}/join", {"user_id": user.id},
-                               owner.token).status_code
-        finally:
-            client.close()
 
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        assert sorted(pool.map(join, others[1:])) == [200] + [409] * 6
+def test_one_group_left_and_many_that_are_made(new_server):
+    server = new_server(user_groups_max=3)
+    owner, *others = make_users(Rest(server), 9)
+    owner.group()
+    owner.group()
+    body = {"name": "g", "user_ids": [owner.id]}
+    answers = all_at_once(server, [
+        lambda rest, user=user: rest.call("POST", "/groups", body, user.token) for user in others])
+    assert statuses(answers) == [201] + [409] * 7
+
+
+def test_many_devices_at_once_for_few_sessions(new_server):
+    server = new_server(user_sessions_max=2)
+    user, = make_users(Rest(server), 1)
+    answers = all_at_once(server, [
+        lambda rest: rest.call("POST", "/sessions", DEVICE, user.token) for _ in range(8)])
+    assert statuses(answers) == [201] * 8
+    paths = ["/" + answer.json()["messaging_url"].rsplit("/", 1)[1] for answer in answers]
+    assert sorted(user.rest.call("GET", path).status_code for path in paths) == (
+        [404] * 6 + [426] * 2)
 
 
 def test_many_groups_at_once(server, rest):
@@ -248,15 +272,11 @@ def test_many_groups_at_once(server, rest):
     socket = users[4].connect()
 
     def make(user):
-        client = Rest(server)
-        try:
-            return [client.ok(201, "POST", "/groups", {
-                "name": f"g{i}", "user_ids": [users[4].id]}, user.token)["id"] for i in range(25)]
-        finally:
-            client.close()
+        return lambda rest: [rest.ok(201, "POST", "/groups", {
+            "name": f"g{i}", "user_ids": [users[4].id]}, user.token)["id"] for i in range(25)]
 
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        made = [group for groups in pool.map(make, users[:4]) for group in groups]
+    made = [group for groups in all_at_once(server, [make(user) for user in users[:4]])
+            for group in groups]
     events = socket.take(100)
     assert {e.type for e in events} == {T_GROUP}
     assert sorted(e.body["group_id"] for e in events) == sorted(made)

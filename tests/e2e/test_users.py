@@ -173,6 +173,7 @@ def test_more_password_work_than_the_queue_takes(new_server):
     assert busy and len(busy) < 40
     for _, answer in busy:
         assert_error(answer, 503, "busy")
+        assert int(answer.headers["retry-after"]) >= 1
     assert all(a.status_code in (201, 503) for _, a in answers)
     rest = Rest(server)
     number, _ = busy[0]
