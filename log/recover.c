@@ -237,8 +237,8 @@ static enum err read_record(struct reader *r, const char **why, bool *mark)
 static enum err read_records(struct reader *r, enum verdict *verdict, struct tail *tail)
 {
     for (;;) {
-        const char *why;
-        bool mark;
+        const char *why = NULL;
+        bool mark = false;
         enum err e = read_record(r, &why, &mark);
         if (e != ERR_ok)
             return e;
@@ -275,8 +275,8 @@ static enum err read_records(struct reader *r, enum verdict *verdict, struct tai
 static enum err check_header(struct reader *r, const struct segment_header *before,
                              uint64_t first_seq)
 {
-    const uint8_t *page;
-    size_t have;
+    const uint8_t *page = NULL;
+    size_t have = 0;
     struct segment_header *h = &r->header;
     if (r->size < SEGMENT_HEADER_LEN)
         return damage(r, r->name, r->size, "the file is shorter than a header");
