@@ -276,7 +276,7 @@ static bool bit_counts(const struct world *w, uint32_t record, size_t bit, const
         const struct world_record *r = &w->records[i];
         struct buf payload = {0};
         buf_add(&payload, w->payloads.p + r->at, r->len);
-        if (i == record)
+        if (i == record && bit / 8 < payload.len)
             payload.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
         enum err err = model_commit(m, r->cursor, r->type, buf_bytes(&payload), NULL);
         if (i != record && record > i)

@@ -12,6 +12,7 @@ static void test_fields_are_kept(void **state)
     assert_int_equal(world_commit(w, &r), ERR_ok);
 
     const struct message *msg = group_message(model_group(w->m, 1), 1);
+    ENSURE(msg != NULL);
     assert_ptr_equal(model_message_by_id(w->m, &r.message_post.id), msg);
     assert_ptr_equal(model_message_by_client_id(w->m, model_user(w->m, 2), BYTES("c-1")), msg);
     assert_null(model_message_by_client_id(w->m, model_user(w->m, 1), BYTES("c-1")));

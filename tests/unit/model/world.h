@@ -98,23 +98,35 @@ static inline uint64_t world_members_bits(const struct group *g)
     return bits;
 }
 
-#define WORLD_SEES_server(e)  0
-#define WORLD_SEES_person(e)  world_bit((e)->to)
-#define WORLD_SEES_members(e) (world_members_bits((e)->group) | world_bit((e)->to))
+enum world_audience { WORLD_SEEN_server, WORLD_SEEN_person, WORLD_SEEN_members };
+
+/* Who sees the event, as model/event.def says. */
+static inline uint64_t world_seen(const struct event *e)
+{
+    static const struct {
+        enum event_type type;
+        enum world_audience audience;
+    } audiences[] = {
+#define EVENT(wire, name, audience) {EVENT_##name, WORLD_SEEN_##audience},
+#include "model/event.def"
+#undef EVENT
+    };
+    uint64_t seen = world_bit(e->to);
+
+    for (size_t i = 0; i < COUNT_OF(audiences); i++) {
+        if (audiences[i].type == e->type && audiences[i].audience == WORLD_SEEN_members)
+            seen |= world_members_bits(e->group);
+        if (audiences[i].type == e->type && audiences[i].audience == WORLD_SEEN_person)
+            assert_non_null(e->to);
+    }
+    return seen;
+}
 
 static inline void world_tell(void *ctx, const struct event *event)
 {
     struct world *w = ctx;
-    struct world_told t = {.event = *event};
+    struct world_told t = {.event = *event, .seen = world_seen(event)};
 
-    switch (event->type) {
-#define EVENT(wire, name, audience)                                                                \
-    case EVENT_##name:                                                                             \
-        t.seen = WORLD_SEES_##audience(event);                                                     \
-        break;
-#include "model/event.def"
-#undef EVENT
-    }
     if (event->session != NULL) {
         assert_ptr_equal(model_session_by_id(w->m, &event->session->id), event->session);
         t.session_id = event->session->id;
@@ -259,7 +271,7 @@ static inline uint32_t world_group(struct world *w, uint32_t owner, struct recor
 
 static inline enum err world_add(struct world *w, uint32_t group, uint32_t user, uint32_t by)
 {
-    struct record r = {.type = RECORD_member_add, .member_add = {w->now, group, user, by}};
+    struct record r = {.type = RECORD_member_add, .member_add = {w->now, group, user, by, 0, 0}};
     return world_commit(w, &r);
 }
 
