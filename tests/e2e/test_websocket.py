@@ -251,6 +251,17 @@ def test_nothing_is_read_behind_a_close(server, people):
     other.silent()
 
 
+def test_who_ends_without_a_close_frame(server, device):
+    """Half-open, in the middle of a frame or not: the server ends its side too."""
+    for left in (b"", raw.frame(TEXT, INFO)[:-1], raw.frame(TEXT, INFO, final=False)):
+        connection = raw.Connection(server).upgrade(device.path)
+        alive(connection)
+        connection.send(left)
+        connection.end_sending()
+        connection.at_end()
+    assert device.connect().info()["session_id"] == device.id
+
+
 def test_many_pings_whose_answers_nobody_reads(server, device):
     """Their answers may not pile up without an end."""
     connection = raw.Connection(server, receive_buffer=4096).upgrade(device.path)
