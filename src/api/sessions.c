@@ -12,9 +12,9 @@ static enum err read_platform(struct call *call, uint8_t *platform, struct probl
     struct bytes s;
 
     if (json_string(json_member(call->body, "platform"), &call->api->arena, &s)) {
-        for (uint8_t i = 0; i < PLATFORM_COUNT; i++) {
+        for (unsigned i = 0; i < PLATFORM_COUNT; i++) {
             if (bytes_equal(s, bytes_cstr(platform_names[i]))) {
-                *platform = i;
+                *platform = (uint8_t)i;
                 return ERR_ok;
             }
         }
@@ -96,6 +96,10 @@ enum err sessions_create(struct call *call, struct problem *problem)
     struct record r = {.type = RECORD_session_create};
     struct record_session_create *s = &r.session_create;
 
+    if (call->request->host.len == 0 && a->public_url[0] == '\0') {
+        problem->detail = "Without a Host the messaging URL is not known; use HTTP/1.1.";
+        return ERR_bad_request;
+    }
     enum err err = read_session(call, s, problem);
     if (err != ERR_ok)
         return err;

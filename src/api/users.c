@@ -209,7 +209,7 @@ enum err users_login(struct call *call, struct problem *problem)
 {
     struct api *a = call->api;
     const struct user *user = NULL;
-    struct bytes account, password;
+    struct bytes account = {NULL, 0}, password;
 
     enum err err = find_account(call, &user, &account, problem);
     if (err == ERR_ok)

@@ -34,7 +34,10 @@ static size_t header_write(uint8_t *p, unsigned opcode, size_t payload_len)
  */
 #define POOL_STEP  128u
 #define POOL_LISTS 8u
-#ifdef __SANITIZE_ADDRESS__
+#ifndef __has_feature
+#define __has_feature(feature) 0 /* clang's way of asking; gcc defines a macro */
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #define POOL_MAX 0u /* so that a use after free is seen */
 #else
 #define POOL_MAX 4096u /* frames kept in a list: 4 MiB at most in the longest */

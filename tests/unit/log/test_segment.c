@@ -179,7 +179,7 @@ static void the_example_of_the_format_page(void **state)
     struct buf b = {0};
     memcpy(h.epoch.b, head + 16, sizeof h.epoch.b);
     memcpy(m.epoch.b, head + 16, sizeof m.epoch.b);
-    for (uint8_t i = 0; i < sizeof h.key.b; i++)
+    for (size_t i = 0; i < sizeof h.key.b; i++)
         h.key.b[i] = (uint8_t)(0xa0 + i);
     h.chain = frame_chain_start(h.epoch.b);
     segment_header_encode(&h, page);
