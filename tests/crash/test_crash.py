@@ -83,8 +83,8 @@ class Town:
     def check_own(self, events):
         """An author's own messages come as 20 and 21, in pairs."""
         sent = [e for e in events if e.type == T_SENT]
-        own = [e for e in events if e.type == T_MESSAGE and e.body["message_id"] in
-               {s.body["message_id"] for s in sent}]
+        ids = {e.body["message_id"] for e in sent}
+        own = [e for e in events if e.type == T_MESSAGE and e.body["message_id"] in ids]
         assert sent and [(e.cursor, e.body["seq"]) for e in sent] == [
             (e.cursor, e.body["seq"]) for e in own]
 
