@@ -1,7 +1,7 @@
 /*
  * map: a hash table of pointers that never stalls.
  *
- * The entries are the caller's; the map holds 8 bytes a slot and nothing else, and from 3/8 to 3/4
+ * The entries are the caller's; the map holds 8 bytes a slot and nothing else, and from 5/16 to 5/8
  * of the slots are in use (a map that shrinks keeps its slots). The key is inside
  * the entry: a `struct map_kind` says how to hash an entry and how to match one with a key. Keys
  * that a client chooses must be hashed with crypto_siphash; random UUIDs hash as themselves.
