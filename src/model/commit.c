@@ -75,6 +75,14 @@ static void model_apply(struct model *m, const struct record *r, const struct co
     }
 }
 
+/* A message's id is drawn at random; one that was given before can only stand in a journal that
+ * somebody else wrote. So it is looked for here, where the table's place is needed anyway, and not
+ * before proposing as well: the table is far larger than any cache. */
+static bool message_is_there(const struct model *m, const struct record *r)
+{
+    return r->type == RECORD_message_post && model_message_by_id(m, &r->message_post.id) != NULL;
+}
+
 enum err model_commit(struct model *m, uint64_t cursor, uint16_t type, struct bytes payload,
                       const struct event_sink *sink)
 {
@@ -88,6 +96,8 @@ enum err model_commit(struct model *m, uint64_t cursor, uint16_t type, struct by
     if (record_time(&r) > m->time)
         m->time = record_time(&r);
     enum err err = model_check(m, &r);
+    if (err == ERR_ok && message_is_there(m, &r))
+        err = ERR_refused;
     if (err != ERR_ok)
         return err;
     struct commit c = {cursor, m->time, sink};

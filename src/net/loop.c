@@ -8,6 +8,7 @@
 #include "base/ensure.h"
 
 #define LOOP_SLOTS 8
+#define STEPS_MAX  16 /* of one turn */
 
 struct turn_end {
     loop_fn fn;
@@ -31,7 +32,8 @@ struct loop {
     ev_check turn_start;
     int64_t now_ms;
     bool stopped;
-    bool again;
+    bool again; /* the next wait does not wait */
+    bool more;  /* the turn has another step */
     unsigned turn_end_count, tick_count, signal_count;
     struct turn_end turn_ends[LOOP_SLOTS];
     struct tick ticks[LOOP_SLOTS];
@@ -87,12 +89,19 @@ static void end_turn(struct loop *loop)
  * told to stop. */
 void loop_run(struct loop *loop)
 {
+    unsigned steps = 0;
+
     loop->stopped = false;
     end_turn(loop);
     while (!loop->stopped) {
-        int how = loop->again ? EVRUN_ONCE | EVRUN_NOWAIT : EVRUN_ONCE;
-        loop->again = false;
-        ev_run(loop->ev, how);
+        if (loop->more && steps++ < STEPS_MAX) {
+            loop->more = false;
+        } else {
+            int how = loop->again || loop->more ? EVRUN_ONCE | EVRUN_NOWAIT : EVRUN_ONCE;
+            loop->again = loop->more = false;
+            steps = 0;
+            ev_run(loop->ev, how);
+        }
         end_turn(loop);
     }
 }
@@ -154,6 +163,16 @@ static void on_tick(struct ev_loop *ev, ev_timer *w, int events)
     (void)ev;
     (void)events;
     t->fn(t->ctx);
+}
+
+void loop_more(struct loop *loop)
+{
+    loop->more = true;
+}
+
+bool loop_has_more(const struct loop *loop)
+{
+    return loop->more;
 }
 
 void loop_add_tick(struct loop *loop, uint32_t interval_ms, loop_fn fn, void *ctx)

@@ -44,6 +44,12 @@ void loop_add_turn_end(struct loop *loop, loop_fn fn, void *ctx);
 /* Makes the next wait not wait, so that another turn follows at once. */
 void loop_again(struct loop *loop);
 
+/* Makes the turn-end callbacks run once more before anything is waited for or asked of the system:
+ * for work that was cut into steps. After 16 steps the system is asked all the same. */
+void loop_more(struct loop *loop);
+/* Was loop_more called in this step? */
+bool loop_has_more(const struct loop *loop);
+
 /* Calls fn about every `interval_ms`. At most 8. */
 void loop_add_tick(struct loop *loop, uint32_t interval_ms, loop_fn fn, void *ctx);
 

@@ -51,7 +51,7 @@ static void on_turn_read(void *ctx)
         left -= got < left ? got : left;
     }
     if (n->ready_first)
-        loop_again(n->loop);
+        loop_more(n->loop);
 }
 
 /* Each connection that was listed gets its turn once; what is listed meanwhile gets the next. */
