@@ -5,7 +5,7 @@
 #   make          build/groups-chat
 #   make check    format, lint, include arrows, headers, sanitizers, corpora
 #   make bench    measure against the raw-socket floor
-#   make fuzz     each fuzz target for TIME seconds [30]
+#   make fuzz     each fuzz target for TIME seconds [30], from SEED [0: another each time]
 #   make install  into DESTDIR/PREFIX [/usr/local]
 #
 # SAN=address or SAN=thread builds and tests with sanitizers, in a tree of its own below build/.
@@ -21,6 +21,7 @@ PYTHON  := /usr/bin/python3
 PREFIX  ?= /usr/local
 SAN     ?=
 TIME    ?= 30
+SEED    ?= 0
 JOBS    ?= $(shell nproc)
 V       ?=
 Q       := $(if $(V),,@)
@@ -197,7 +198,7 @@ fuzz-run: $(FUZZ_BINS)
 	    mkdir -p build/fuzzer/found/$$n; \
 	    dict=; [ -f fuzz/$$n.dict ] && dict=-dict=fuzz/$$n.dict; \
 	    echo "== fuzz $$n, $(TIME) s"; \
-	    build/fuzzer/$$n -max_total_time=$(TIME) -rss_limit_mb=4096 -timeout=25 -print_final_stats=0 \
+	    build/fuzzer/$$n -max_total_time=$(TIME) -seed=$(SEED) -rss_limit_mb=4096 -timeout=25 -print_final_stats=0 \
 	        -verbosity=0 -artifact_prefix=build/fuzzer/found/$$n- $$dict \
 	        build/fuzzer/found/$$n fuzz/corpus/$$n; \
 	done
@@ -231,7 +232,7 @@ check: deps-check
 	@$(MAKE) --no-print-directory check-address
 	@$(MAKE) --no-print-directory check-thread
 	@$(MAKE) --no-print-directory -j$(JOBS) fuzz-bins
-	@$(MAKE) --no-print-directory fuzz-run TIME=5
+	@$(MAKE) --no-print-directory fuzz-run TIME=5 SEED=1
 
 check-static:
 	sh tests/check/format.sh

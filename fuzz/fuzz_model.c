@@ -144,6 +144,10 @@ static void commit(struct history *h, uint16_t type, struct bytes payload)
     bool decoded = record_decode(type, payload, &r);
     enum err said = decoded ? model_check(h->m, &r) : ERR_damaged;
 
+    /* The one thing that only the commit looks at. */
+    if (said == ERR_ok && type == RECORD_message_post &&
+        model_message_by_id(h->m, &r.message_post.id) != NULL)
+        said = ERR_refused;
     ENSURE(model_commit(h->m, cursor, type, payload, &sink) == said);
     ENSURE(model_cursor(h->m) == cursor - !decoded);
     model_verify(h->m);

@@ -13,7 +13,7 @@
 #define SPARES_MAX         3
 
 /* So much is offered to the disk before the turn ends. */
-#define EARLY_BYTES (128u << 10)
+#define EARLY_BYTES (256u << 10)
 
 struct journal {
     const struct journal_backend *backend;

@@ -18,6 +18,8 @@ int main(int argc, char **argv)
 
     switch (config_read(&config, argc - 1, argv + 1, environ, message, sizeof message)) {
     case CONFIG_HELP:
+        printf("usage: groups-chat [OPTION]...\n\n"
+               "Serves group chat: REST and WebSocket on one port, state in one directory.\n\n");
         config_print_help();
         return EXIT_FINE;
     case CONFIG_VERSION:

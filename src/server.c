@@ -169,10 +169,11 @@ static void turn_end(void *ctx)
 {
     struct server *s = ctx;
 
-    if (journal_pending(engine_journal(s->engine)) > 0)
+    /* A turn in steps is one batch, unless that grows so large that the journal takes it early;
+     * what the disk has finished meanwhile is told between two steps. */
+    if (loop_has_more(s->loop))
         journal_dispatch(engine_journal(s->engine));
-    /* A turn in steps is one batch, unless that grows so large that the journal takes it early. */
-    if (!loop_has_more(s->loop))
+    else
         journal_submit(engine_journal(s->engine));
     if (!s->draining)
         return;

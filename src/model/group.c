@@ -28,8 +28,8 @@ static uint64_t member_hash(uint32_t group, uint32_t user)
 }
 
 struct member_key {
-    uint32_t group;
-    uint32_t user;
+    const struct group *group;
+    const struct user *user;
 };
 
 static uint64_t hash_member(const void *entry)
@@ -42,7 +42,7 @@ static bool match_member(const void *entry, const void *key)
 {
     const struct member *mb = entry;
     const struct member_key *k = key;
-    return mb->group->number == k->group && mb->user->number == k->user;
+    return mb->group == k->group && mb->user == k->user;
 }
 
 void state_init_groups(struct model *m)
@@ -72,8 +72,8 @@ const struct group *model_group_by_id(const struct model *m, const struct uuid *
 
 struct member *state_member(const struct model *m, const struct group *g, const struct user *u)
 {
-    struct member_key key = {g->number, u->number};
-    return map_find(&m->members, member_hash(key.group, key.user), &key);
+    struct member_key key = {g, u};
+    return map_find(&m->members, member_hash(g->number, u->number), &key);
 }
 
 const struct member *model_member(const struct model *m, const struct group *g,
