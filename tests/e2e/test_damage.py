@@ -147,12 +147,14 @@ def test_a_torn_tail_is_cut_and_said_once(journal):
         server = journal.server.start()
         cursor, _ = server.digest()
         assert cursor == journal.cursors[-2]
+        assert server.err.wait("replayed"), server.err.text()  # it comes last
         said = server.err.text()
         assert journal.file.name in said and f"offset {start}" in said, said
         copies = set(listing(server.data)) - before
         assert copies, "no copy of what was cut is kept"
         server.stop()
         server.start()
+        assert server.err.wait("replayed"), server.err.text()
         assert journal.file.name not in server.err.text()
         assert server.digest()[0] == cursor
         server.stop()
