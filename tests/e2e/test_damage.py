@@ -1,4 +1,5 @@
 """What a server does with a journal that is not as it left it."""
+import re
 import signal
 import struct
 
@@ -12,6 +13,7 @@ from test_options import listing
 
 HEADER = struct.Struct("<IHHQ8s")  # length, type, back, seq, check: docs/journal-format.md
 CHAIN = 16
+REPLAYED = re.compile("replayed")  # the last thing that a start says
 
 
 def records(content):
@@ -147,14 +149,14 @@ def test_a_torn_tail_is_cut_and_said_once(journal):
         server = journal.server.start()
         cursor, _ = server.digest()
         assert cursor == journal.cursors[-2]
-        assert server.err.wait("replayed"), server.err.text()  # it comes last
+        assert server.err.wait(REPLAYED), server.err.text()
         said = server.err.text()
         assert journal.file.name in said and f"offset {start}" in said, said
         copies = set(listing(server.data)) - before
         assert copies, "no copy of what was cut is kept"
         server.stop()
         server.start()
-        assert server.err.wait("replayed"), server.err.text()
+        assert server.err.wait(REPLAYED), server.err.text()
         assert journal.file.name not in server.err.text()
         assert server.digest()[0] == cursor
         server.stop()
