@@ -42,9 +42,11 @@ static int spy_fdatasync(int fd)
 {
     pthread_mutex_lock(&spy.gate);
     pthread_mutex_unlock(&spy.gate);
+    int result = take_one(&spy.fail_syncs) ? -1 : spy.real.fdatasync(fd);
+    /* Counted last: who waits for the count may then say how the next one ends. */
     spy.syncs++;
     errno = EIO;
-    return take_one(&spy.fail_syncs) ? -1 : spy.real.fdatasync(fd);
+    return result;
 }
 
 static int spy_wake(int fd)
