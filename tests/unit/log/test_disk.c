@@ -292,8 +292,8 @@ static void a_full_disk_refuses_until_there_is_room(void **state)
     journal_submit(s.journal);
     while (spy.writes == 0)
         sched_yield();
-    /* The write of 3 will fail, and so will 4 behind it; the first probe as well. */
-    spy.fail_writes = 2;
+    /* The write of 3 will fail, and so will 4 behind it; the first two probes as well. */
+    spy.fail_writes = 3;
     seen_propose(&s, 3, 10);
     journal_submit(s.journal);
     seen_propose(&s, 4, 10);
@@ -313,7 +313,8 @@ static void a_full_disk_refuses_until_there_is_room(void **state)
         sched_yield();
     for (int i = 0; i < 100; i++)
         assert_int_equal(seen_try(&s, 5, 10), ERR_disk_full);
-    assert_int_equal(spy.writes, writes + 1);
+    /* One more may have been asked for while the first was on its way. */
+    assert_in_range(spy.writes, writes + 1, writes + 2);
     enum err e;
     while ((e = seen_try(&s, 5, 10)) == ERR_disk_full)
         spy.clock += 100;
