@@ -211,12 +211,14 @@ static struct batch *disk_reclaim(void *impl)
 static struct batch *disk_take_done(void *impl)
 {
     struct disk *d = impl;
-    (void)sys.unwake(d->event_fd); /* EAGAIN: called without being woken */
     lock(d);
     struct batch *b = d->done_first;
     d->done_first = NULL;
     d->done_last = NULL;
     unlock(d);
+    if (b)
+        (void)sys.unwake(
+            d->event_fd); /* EAGAIN: looked before being woken, which is still to come */
     return b;
 }
 

@@ -34,6 +34,9 @@ struct journal {
     struct batch *open;       /* being filled, or NULL */
     size_t early_at;          /* offer it at this length, before the turn ends */
     bool offered;             /* the backend may have a batch that it has not taken */
+    struct batch *done;       /* what is being handed out, oldest first */
+    uint32_t done_count;      /* records of the first that were */
+    size_t done_len;          /* their bytes */
     struct batch *spare;
     unsigned spare_count;
 };
@@ -221,43 +224,52 @@ static void fail_from(struct journal *j, struct batch *b, size_t done_len)
     }
 }
 
-static void dispatch_batch(struct journal *j, struct batch *b)
+/* Hands out the records of the first done batch, until it ends or `left` is used up. */
+static void dispatch_batch(struct journal *j, size_t *left)
 {
-    size_t at = 0;
-    for (uint32_t i = 0; i < b->done; i++) {
-        const uint8_t *p = b->frames.p + at;
+    struct batch *b = j->done;
+    while (j->done_count<b->done && * left> 0) {
+        const uint8_t *p = b->frames.p + j->done_len;
         struct journal_record record = {
             .seq = frame_u64(p + 8),
             .type = frame_u16(p + 4),
             .payload = bytes_of(p + FRAME_HEADER_LEN, frame_u32(p)),
         };
         size_t len = FRAME_OVERHEAD + record.payload.len;
+        void *ticket = b->tickets[j->done_count];
         ENSURE(record.seq == j->committed + 1);
-        at += len;
+        j->done_count++;
+        j->done_len += len;
         j->committed = record.seq;
         j->pending--;
         j->queue_len -= len;
-        j->hooks.on_commit(j->hooks.ctx, &record, b->tickets[i]);
+        *left -= len < *left ? len : *left;
+        j->hooks.on_commit(j->hooks.ctx, &record, ticket);
     }
+    if (j->done_count < b->done)
+        return;
     if (b->why != ERR_ok)
-        fail_from(j, b, at);
+        fail_from(j, b, j->done_len);
+    j->done = b->next;
+    j->done_count = 0;
+    j->done_len = 0;
     recycle(j, b);
 }
 
-void journal_dispatch(struct journal *j)
+bool journal_dispatch(struct journal *j, size_t bytes_max)
 {
+    size_t left = bytes_max;
     ENSURE(!j->dispatching);
     j->dispatching = true;
-    struct batch *b = j->backend->take_done(j->impl);
-    while (b) {
-        struct batch *next = b->next;
-        dispatch_batch(j, b);
-        b = next;
-    }
+    if (!j->done)
+        j->done = j->backend->take_done(j->impl);
+    while (j->done && left > 0)
+        dispatch_batch(j, &left);
     if (j->pending == 0)
-        for (b = j->spare; b; b = b->next)
+        for (struct batch *b = j->spare; b; b = b->next)
             batch_shrink(b);
     j->dispatching = false;
+    return j->done != NULL;
 }
 
 void journal_close(struct journal *j)
@@ -267,10 +279,8 @@ void journal_close(struct journal *j)
     journal_submit(j);
     if (j->state == JOURNAL_LIVE)
         j->state = JOURNAL_DRAINING;
-    while (j->pending > 0) {
+    while (journal_dispatch(j, JOURNAL_ALL) || j->pending > 0)
         j->backend->wait(j->impl);
-        journal_dispatch(j);
-    }
     j->backend->close(j->impl);
     batch_free(j->open);
     while (j->spare) {

@@ -126,8 +126,14 @@ void journal_submit(struct journal *j);
 /* A descriptor that becomes readable when journal_dispatch has something to do; -1 for memory. */
 int journal_fd(const struct journal *j);
 
-/* Calls on_commit and on_fail for what the disk thread has finished. Never blocks. */
-void journal_dispatch(struct journal *j);
+/*
+ * Calls on_commit and on_fail for what the disk thread has finished. Never blocks. Stops behind the
+ * record with which `bytes_max` bytes are handed out, so that the caller can do something with them
+ * while they are in the cache; true where it stopped before the end: call again, journal_fd may say
+ * nothing.
+ */
+#define JOURNAL_ALL SIZE_MAX
+bool journal_dispatch(struct journal *j, size_t bytes_max);
 
 /* Waits until all that was proposed is durable or has failed, dispatches it, stops the disk
  * thread, closes the files and frees; harmless on NULL. What on_commit proposes meanwhile is

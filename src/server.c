@@ -22,6 +22,9 @@
 /* How long a stop waits for what is in flight. */
 #define DRAIN_MS_MAX 10000
 
+/* Bytes of journal that are told in one step of a turn. */
+#define TELL_BYTES (64u << 10)
+
 struct server {
     const struct config *config;
     char data_dir[PATH_MAX];
@@ -120,11 +123,11 @@ static enum exit_code open_journal(struct server *s)
     return EXIT_FINE;
 }
 
+/* Only the waking counts: each turn's end looks for what the disk has finished. */
 static void on_journal(void *ctx, int events)
 {
-    struct server *s = (struct server *)((char *)ctx - offsetof(struct server, journal_io));
+    (void)ctx;
     (void)events;
-    journal_dispatch(engine_journal(s->engine));
 }
 
 static void on_password(void *ctx, int events)
@@ -163,18 +166,21 @@ static void begin_drain(void *ctx)
     loop_again(s->loop);
 }
 
-/* The end of each turn: what was proposed goes to the disk before the sockets are written, so that
- * both work at once. The net added itself behind this. */
+/*
+ * The end of each turn: what was proposed goes to the disk before the sockets are written, so that
+ * both work at once; the net added itself behind this. A turn that reads in steps is one batch,
+ * unless that grows so large that the journal takes it early. What the disk has finished is told in
+ * pieces, a step each, so that what is told to a socket is written while it is in the cache.
+ */
 static void turn_end(void *ctx)
 {
     struct server *s = ctx;
+    struct journal *j = engine_journal(s->engine);
 
-    /* A turn in steps is one batch, unless that grows so large that the journal takes it early;
-     * what the disk has finished meanwhile is told between two steps. */
-    if (loop_has_more(s->loop))
-        journal_dispatch(engine_journal(s->engine));
-    else
-        journal_submit(engine_journal(s->engine));
+    if (!loop_has_more(s->loop))
+        journal_submit(j);
+    if (journal_dispatch(j, TELL_BYTES))
+        loop_more(s->loop);
     if (!s->draining)
         return;
     if (api_pending(&s->api) == 0)

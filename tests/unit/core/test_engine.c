@@ -92,7 +92,7 @@ static void open_engine(struct fixture *f)
 static void turn(struct fixture *f)
 {
     journal_submit(engine_journal(f->engine));
-    journal_dispatch(engine_journal(f->engine));
+    journal_dispatch(engine_journal(f->engine), JOURNAL_ALL);
 }
 
 static void assert_step(const struct fixture *f, uint32_t i, enum what what, uint64_t cursor,
@@ -178,7 +178,7 @@ static void test_nothing_before_it_is_durable(void **state)
     struct asked a = ask(f, &origin);
 
     assert_int_equal(engine_propose(f->engine, &r, &a.proposal), ERR_ok);
-    journal_dispatch(engine_journal(f->engine));
+    journal_dispatch(engine_journal(f->engine), JOURNAL_ALL);
     assert_int_equal(f->count, 0);
     assert_int_equal(model_message_count(engine_model(f->engine)), 0);
     assert_int_equal(model_cursor(engine_model(f->engine)), 4);
@@ -480,7 +480,7 @@ static void test_files(void **state)
     while (a.calls == 0) {
         struct pollfd fd = {.fd = journal_fd(engine_journal(g.engine)), .events = POLLIN};
         assert_int_equal(poll(&fd, 1, -1), 1);
-        journal_dispatch(engine_journal(g.engine));
+        journal_dispatch(engine_journal(g.engine), JOURNAL_ALL);
     }
     engine_free(g.engine);
 

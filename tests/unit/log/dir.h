@@ -202,7 +202,7 @@ static inline void seen_turn(struct seen *s)
 {
     struct pollfd p = {.fd = journal_fd(s->journal), .events = POLLIN};
     assert_int_equal(poll(&p, 1, 60000), 1);
-    journal_dispatch(s->journal);
+    journal_dispatch(s->journal, JOURNAL_ALL);
 }
 
 /* Submits and dispatches until nothing waits. */

@@ -146,7 +146,7 @@ static void what_comes_meanwhile_is_one_batch(void **state)
     for (int id = 2; id <= 11; id++) {
         seen_propose(&s, id, 10);
         journal_submit(s.journal);
-        journal_dispatch(s.journal);
+        journal_dispatch(s.journal, JOURNAL_ALL);
         assert_int_equal(s.count, 0);
     }
     assert_int_equal(journal_pending(s.journal), 11);
@@ -269,7 +269,7 @@ static void a_failed_sync_is_for_ever(void **state)
     int syncs = spy.syncs;
     assert_int_equal(seen_try(&s, 6, 10), ERR_read_only);
     journal_submit(s.journal);
-    journal_dispatch(s.journal);
+    journal_dispatch(s.journal, JOURNAL_ALL);
     journal_close(s.journal);
     assert_int_equal(spy.syncs, syncs);
     spy_off();

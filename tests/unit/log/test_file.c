@@ -165,7 +165,7 @@ static void scans_beside_a_running_journal(void **state)
         assert_in_range(scan.count, s.count, id);
         seen_check(&scan, 1, (int)scan.count, false);
         seen_release(&scan);
-        journal_dispatch(s.journal);
+        journal_dispatch(s.journal, JOURNAL_ALL);
     }
     journal_close(s.journal);
     assert_int_equal(s.count, 300);

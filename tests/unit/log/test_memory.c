@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/crypto.h"
+#include "log/frame.h"
 #include "tests/unit/log/seen.h"
 
 static void open_memory(struct journal_memory *memory, struct seen *seen)
@@ -27,10 +28,10 @@ static void commits_in_order(void **state)
         seen_propose(&seen, i, 10 * i);
     assert_int_equal(journal_pending(seen.journal), 5);
     assert_int_equal(seen.count, 0);
-    journal_dispatch(seen.journal);
+    journal_dispatch(seen.journal, JOURNAL_ALL);
     assert_int_equal(seen.count, 0); /* nothing was submitted */
     journal_submit(seen.journal);
-    journal_dispatch(seen.journal);
+    journal_dispatch(seen.journal, JOURNAL_ALL);
     assert_int_equal(seen.count, 5);
     assert_int_equal(journal_pending(seen.journal), 0);
     assert_int_equal(journal_committed(seen.journal), 5);
@@ -65,7 +66,7 @@ static void fails_the_nth_and_all_behind(void **state)
         seen_propose(&seen, 1, 10);
         seen_propose(&seen, 2, 10);
         journal_submit(seen.journal);
-        journal_dispatch(seen.journal);
+        journal_dispatch(seen.journal, JOURNAL_ALL);
         size_t first = n <= 2 ? (size_t)n - 1 : 2;
         assert_int_equal(seen.count, first);
         assert_int_equal(seen.failed, 2 - first);
@@ -74,7 +75,7 @@ static void fails_the_nth_and_all_behind(void **state)
         journal_submit(seen.journal);
         seen_propose(&seen, 6, 10);
         journal_submit(seen.journal);
-        journal_dispatch(seen.journal);
+        journal_dispatch(seen.journal, JOURNAL_ALL);
         assert_int_equal(seen.count + seen.failed, 6);
         size_t want = n <= 2 ? first + 4 : (size_t)n - 1;
         assert_int_equal(seen.count, want);
@@ -84,7 +85,7 @@ static void fails_the_nth_and_all_behind(void **state)
         /* The numbers were given back: the next record takes the first free one. */
         seen_propose(&seen, 7, 10);
         journal_submit(seen.journal);
-        journal_dispatch(seen.journal);
+        journal_dispatch(seen.journal, JOURNAL_ALL);
         assert_int_equal(journal_committed(seen.journal), want + 1);
         journal_close(seen.journal);
         struct seen again = {0};
@@ -97,6 +98,40 @@ static void fails_the_nth_and_all_behind(void **state)
     }
 }
 
+/* A batch in pieces: in order, each once, also where its end fails and the next has been proposed.
+ */
+static void hands_out_in_pieces(void **state)
+{
+    (void)state;
+    struct journal_memory memory = {0};
+    struct seen seen = {0};
+    open_memory(&memory, &seen);
+    memory.fail_at = 5;
+    for (int i = 1; i <= 6; i++)
+        seen_propose(&seen, i, 10);
+    journal_submit(seen.journal);
+    assert_true(journal_dispatch(seen.journal, 1));
+    assert_int_equal(seen.count, 1);
+    assert_true(journal_dispatch(seen.journal, 0));
+    assert_int_equal(seen.count, 1);
+    seen_propose(&seen, 7, 10);
+    journal_submit(seen.journal);
+    assert_true(journal_dispatch(seen.journal, 2 * (FRAME_OVERHEAD + 10)));
+    assert_int_equal(seen.count, 3);
+    assert_int_equal(seen.failed, 0);
+    assert_false(journal_dispatch(seen.journal, 1));
+    assert_int_equal(seen.count, 4);
+    assert_int_equal(seen.failed, 3);
+    seen_check(&seen, 1, 4, true);
+    seen_propose(&seen, 8, 10);
+    journal_submit(seen.journal);
+    assert_false(journal_dispatch(seen.journal, JOURNAL_ALL));
+    assert_int_equal(journal_committed(seen.journal), 5);
+    journal_close(seen.journal);
+    seen_release(&seen);
+    journal_memory_release(&memory);
+}
+
 static void proposes_inside_commit(void **state)
 {
     (void)state;
@@ -106,7 +141,7 @@ static void proposes_inside_commit(void **state)
     seen_propose(&seen, 1, 10);
     for (int turn = 0; turn < 20; turn++) {
         journal_submit(seen.journal);
-        journal_dispatch(seen.journal);
+        journal_dispatch(seen.journal, JOURNAL_ALL);
     }
     assert_int_equal(seen.count, 20);
     journal_close(seen.journal);
@@ -154,9 +189,9 @@ int main(void)
 {
     crypto_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(commits_in_order),       cmocka_unit_test(fails_the_nth_and_all_behind),
-        cmocka_unit_test(proposes_inside_commit), cmocka_unit_test(refuses_what_is_too_large),
-        cmocka_unit_test(refuses_damage),
+        cmocka_unit_test(commits_in_order),          cmocka_unit_test(fails_the_nth_and_all_behind),
+        cmocka_unit_test(hands_out_in_pieces),       cmocka_unit_test(proposes_inside_commit),
+        cmocka_unit_test(refuses_what_is_too_large), cmocka_unit_test(refuses_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
