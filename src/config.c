@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/ensure.h"
+#include "base/near.h"
 
 #define ENV_PREFIX     "GROUPS_CHAT_"
 #define ENV_PREFIX_LEN (sizeof ENV_PREFIX - 1)
@@ -18,7 +19,7 @@
 #define LINE_MAX_BYTES 12288
 
 /* Bytes of a name or value that a message repeats. */
-#define QUOTE_MAX 60
+#define QUOTE_MAX NEAR_MAX
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
@@ -140,54 +141,19 @@ __attribute__((format(printf, 3, 4))) static void complain_of(struct reader *r, 
     complain(r, "%s: %s", name, text);
 }
 
-/* How many characters must be put in, taken out or changed, or neighbours exchanged, to make one
- * name of the other (the restricted Damerau-Levenshtein distance). Looks at QUOTE_MAX of each. */
-static unsigned distance(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    unsigned rows[3][QUOTE_MAX + 1];
-    unsigned *before = rows[0];
-    unsigned *last = rows[1];
-    unsigned *row = rows[2];
-
-    a_len = a_len < QUOTE_MAX ? a_len : QUOTE_MAX;
-    b_len = b_len < QUOTE_MAX ? b_len : QUOTE_MAX;
-    memset(rows, 0, sizeof rows);
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 1; i <= a_len; i++) {
-        unsigned *spare = before;
-        before = last;
-        last = row;
-        row = spare;
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= b_len; j++) {
-            unsigned best = last[j - 1] + (a[i - 1] != b[j - 1]);
-            if (last[j] + 1 < best)
-                best = last[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                before[j - 2] + 1 < best)
-                best = before[j - 2] + 1;
-            row[j] = best;
-        }
-    }
-    return row[b_len];
-}
-
 /* Complains about a name that is none. `found` is it as it was spelt, `name` as a flag would be. */
 static void complain_unknown(struct reader *r, const char *found, size_t found_len,
                              const char *name, size_t len)
 {
     char where[512];
     const char *nearest = options[0].flag;
-    unsigned least = distance(name, len, nearest, strlen(nearest));
+    unsigned least = near_distance(bytes_of(name, len), bytes_cstr(nearest));
     /* A file names options only; the environment knows --config as well, but no --help. */
     size_t others = r->source == SOURCE_FLAG ? OTHER_COUNT : r->source == SOURCE_ENVIRONMENT;
 
     for (size_t i = 0; i < OPTION_COUNT + others; i++) {
         const char *flag = i < OPTION_COUNT ? options[i].flag : other_flags[i - OPTION_COUNT];
-        unsigned d = distance(name, len, flag, strlen(flag));
+        unsigned d = near_distance(bytes_of(name, len), bytes_cstr(flag));
         if (d < least) {
             least = d;
             nearest = flag;

@@ -4,9 +4,8 @@
 #ifndef SERVER_H
 #define SERVER_H
 
+#include "base/exit.h"
 #include "config.h"
-
-enum exit_code { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DAMAGED = 3 };
 
 /* Serves until SIGTERM or SIGINT. Says on stdout where it listens and where its data is, on stderr
  * what is wrong. */
