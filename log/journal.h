@@ -69,6 +69,12 @@ struct journal_report {
     uint64_t bytes;      /* of these, with their overhead */
     char torn_tail[512]; /* what was cut and where the copy is, or "" */
     char damage[768];    /* with ERR_damaged: file, offset, what is wrong, what to do */
+    /* The same for programs: names of files in DIR/journal, "" for none. */
+    char torn_file[64];
+    uint64_t torn_at, torn_end; /* bytes [torn_at, torn_end) of it */
+    char damage_file[64];
+    uint64_t damage_at;  /* offset */
+    uint64_t damage_seq; /* the first record that was not read */
 };
 
 /*

@@ -59,6 +59,9 @@ damage(const struct reader *r, const char *name, uint64_t offset, const char *fo
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
+    snprintf(r->report->damage_file, sizeof r->report->damage_file, "%s", name);
+    r->report->damage_at = offset;
+    r->report->damage_seq = r->next_seq;
     snprintf(r->report->damage, sizeof r->report->damage,
              "%s/%s, offset %llu: %s. This is not what a crash leaves: the files were changed, "
              "moved or lost from outside. Nothing was changed now; put the directory's files back "
@@ -395,10 +398,14 @@ static enum err read_all(struct reader *r, const uint64_t *list, size_t count,
         .torn_end = verdict == VERDICT_TORN ? tail.nonzero_end : 0,
         .manifest_stale = !r->have_manifest || r->manifest.number < r->header.number,
     };
-    if (verdict == VERDICT_TORN)
+    if (verdict == VERDICT_TORN) {
+        snprintf(r->report->torn_file, sizeof r->report->torn_file, "%s", r->name);
+        r->report->torn_at = out->end;
+        r->report->torn_end = out->torn_end;
         snprintf(r->report->torn_tail, sizeof r->report->torn_tail,
                  JOURNAL_DIR "/%s: %llu bytes from offset %llu on are no whole record", r->name,
                  (unsigned long long)(out->torn_end - out->end), (unsigned long long)out->end);
+    }
     return ERR_ok;
 }
 
