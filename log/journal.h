@@ -19,6 +19,11 @@
  * last batch was taken; what arrives while the disk works is the next batch. One write and one
  * fdatasync a batch.
  *
+ * A snapshot is the user's state behind a record, written beside the journal so that a start need
+ * not replay all of it, and so that the segments below can go. The user hands it over as records
+ * (on_save) and gets the same records back in the same order (on_load). In files it is written by a
+ * forked child while the loop goes on; see journal_snapshot.
+ *
  * Backends: files (journal_open_files, the default) and memory (journal_open_memory: tests,
  * fuzzing, simulation); the rest of this header is the same for both.
  */
@@ -30,6 +35,7 @@
 #include "base/uuid.h"
 
 struct journal;
+struct snapshot_writer;
 
 enum journal_state { JOURNAL_REPLAYING, JOURNAL_LIVE, JOURNAL_DRAINING, JOURNAL_FAILED };
 
@@ -53,6 +59,33 @@ struct journal_hooks {
      * or ERR_read_only (the journal is FAILED: whether the record is on disk is not known). Called
      * in the order of proposing. Must not call dispatch, submit or close. */
     void (*on_fail)(void *ctx, void *ticket, enum err why);
+
+    /* All below may be NULL. Without on_load and on_save this user has no snapshots. */
+
+    /* A record of a snapshot, while opening, in the order in which it was saved; before any
+     * on_commit. Its bytes are not proven yet: that comes with on_loaded. False: not one that this
+     * version knows, or it contradicts what came before; then the snapshot counts as damaged. */
+    bool (*on_load)(void *ctx, uint16_t type, struct bytes payload);
+    /* All were loaded and their hash holds: the state is that behind record `seq`. False: it is not
+     * whole; then the snapshot counts as damaged. */
+    bool (*on_loaded)(void *ctx, uint64_t seq);
+    /* Forget everything: the snapshot that was being loaded is damaged, and an older one or the
+     * journal from record 1 follows; or a scan beside a running server begins again. */
+    void (*on_reset)(void *ctx);
+    /* Hands over the state behind record journal_committed with snapshot_add. In files it runs in a
+     * forked child, where no other thread exists: reads only, takes no lock, logs nothing. */
+    void (*on_save)(void *ctx, struct snapshot_writer *w);
+    /* A snapshot that journal_snapshot began has ended: ERR_ok (it is durable and holds the state
+     * behind record `seq` in a file of `bytes`), ERR_disk_full, ERR_io (`why` is the text of the
+     * failure; the journal goes on as before), ERR_shutting_down. From journal_dispatch and
+     * journal_close. `why` is borrowed for the call and "" with ERR_ok. */
+    void (*on_snapshot)(void *ctx, enum err err, uint64_t seq, uint64_t bytes, const char *why);
+    /* A record that on_commit gets a moment later: a good time to prefetch. Live only. */
+    void (*on_soon)(void *ctx, uint16_t type, struct bytes payload);
+    /* A segment is about to be read, at a start or in a scan: its file's name within the journal's
+     * directory, number, first record, and bytes. */
+    void (*on_segment)(void *ctx, const char *name, uint64_t number, uint64_t first_seq,
+                       uint64_t size);
 };
 
 struct journal_options {
@@ -65,33 +98,45 @@ struct journal_options {
 
 /* What journal_open found; texts name file and offset. */
 struct journal_report {
-    uint64_t records;    /* replayed */
-    uint64_t bytes;      /* of these, with their overhead */
-    char torn_tail[512]; /* what was cut and where the copy is, or "" */
-    char damage[768];    /* with ERR_damaged: file, offset, what is wrong, what to do */
-    /* The same for programs: names of files in DIR/journal, "" for none. */
-    char torn_file[64];
-    uint64_t torn_at, torn_end; /* bytes [torn_at, torn_end) of it */
-    char damage_file[64];
-    uint64_t damage_at;  /* offset */
-    uint64_t damage_seq; /* the first record that was not read */
+    uint64_t records;          /* replayed, or in a scan without on_load: read */
+    uint64_t bytes;            /* of these, with their overhead */
+    uint64_t snapshot_seq;     /* the snapshot that was loaded; 0: none */
+    uint64_t snapshot_records; /* in it */
+    uint64_t snapshot_bytes;   /* of its file */
+    char snapshot[512];   /* which snapshots are damaged and were passed over, and why, or "" */
+    char torn_tail[512];  /* what was cut and where the copy is, or "" */
+    char torn_file[64];   /* the segment of it, within the journal's directory */
+    uint64_t torn_at;     /* where it begins */
+    uint64_t torn_end;    /* behind its last byte that is not zero */
+    char damage[768];     /* with ERR_damaged: file, offset, what is wrong, what to do */
+    char damage_file[64]; /* the file, within the journal's directory */
+    uint64_t damage_at;   /* the offset */
+    uint64_t damage_seq;  /* the first record that is not there whole; 0: not known */
 };
 
 /*
  * Opens the journal below options->dir (which must exist and be locked by the caller; the journal
- * directory is made), replays every record through on_commit, makes ready to write, and starts the
- * disk thread. On success *out is LIVE and the caller's to close. ERR_damaged: nothing was changed,
- * report->damage says what and where (on_commit may have heard the records before it). ERR_io,
- * ERR_disk_full: report->damage says which call failed. `epoch` of a new journal is minted here, so
- * crypto_init comes first. Log lines about a disk that fails or recovers later go to diag.
+ * directory is made), loads the newest snapshot that is whole, replays every record behind it
+ * through on_commit, makes ready to write, and starts the disk thread. On success *out is LIVE and
+ * the caller's to close. ERR_damaged: nothing was changed, report->damage says what and where
+ * (on_load and on_commit may have heard what was before it). ERR_io, ERR_disk_full: report->damage
+ * says which call failed. `epoch` of a new journal is minted here, so crypto_init comes first. Log
+ * lines about damaged snapshots, and about a disk that fails or recovers later, go to diag.
  */
 enum err journal_open_files(const struct journal_options *options,
                             const struct journal_hooks *hooks, struct journal_report *report,
                             struct journal **out) MUST_CHECK;
 
-/* Reads every record of the directory without changing, locking or writing anything; for tools
- * and for a look beside a running server (a torn tail is then no error; report->torn_tail says that
- * there is one). */
+/*
+ * Reads the directory without changing, locking or writing anything; for tools and for a look
+ * beside a running server (a torn tail is then no error; report->torn_tail says that there is one).
+ * With on_load: as a start does, from the newest snapshot that is whole. Without: every record of
+ * every segment that is there. Where the oldest is not number 1 it is believed, and must be covered
+ * by a snapshot that reads whole; the chain must agree with every snapshot that it passes. A
+ * segment or snapshot that a running server deletes meanwhile makes it call on_reset and begin
+ * again. ERR_busy: it happened 8 times, or it happened without on_reset when a record had been
+ * heard.
+ */
 enum err journal_scan_files(const struct journal_options *options,
                             const struct journal_hooks *hooks,
                             struct journal_report *report) MUST_CHECK;
@@ -102,7 +147,8 @@ enum err journal_scan_files(const struct journal_options *options,
  * journal. {0} is an empty one; its epoch is minted where it is zero. Commits come from
  * journal_dispatch, without a thread, for what was submitted before. `fail_at`: the nth record that
  * would be committed from now on fails with ERR_disk_full, and all that wait behind it; then there
- * is room again; 0 for none.
+ * is room again; 0 for none. journal_snapshot saves at once, in this process, and drops the frames
+ * that it covers; on_snapshot comes with the next journal_dispatch.
  */
 struct journal_memory {
     uint8_t *bytes; /* the frames, as on disk; free with journal_memory_release */
@@ -110,6 +156,8 @@ struct journal_memory {
     size_t cap;
     struct uuid epoch;
     uint64_t fail_at;
+    uint8_t *snapshot; /* as its file would be */
+    size_t snapshot_len;
 };
 enum err journal_open_memory(struct journal_memory *memory, const struct journal_hooks *hooks,
                              struct journal **out) MUST_CHECK;
@@ -141,9 +189,31 @@ int journal_fd(const struct journal *j);
 #define JOURNAL_ALL SIZE_MAX
 bool journal_dispatch(struct journal *j, size_t bytes_max);
 
-/* Waits until all that was proposed is durable or has failed, dispatches it, stops the disk
- * thread, closes the files and frees; harmless on NULL. What on_commit proposes meanwhile is
- * refused with ERR_shutting_down. */
+/*
+ * Begins to write a snapshot of the state behind the newest committed record: forks (in files),
+ * nothing else happens on this thread. A helper thread waits for the child, gives the file its
+ * name, and deletes older snapshots, and segments that are wholly below the second newest one. Not
+ * from within a hook. ERR_busy: one is being written. ERR_io: the system has no child or thread to
+ * give, or a sync of the directory failed before. ERR_read_only: FAILED. ERR_shutting_down:
+ * DRAINING. ERR_refused: nothing was committed since the last one. After ERR_ok on_snapshot says
+ * how it ended.
+ */
+enum err journal_snapshot(struct journal *j) MUST_CHECK;
+
+/* The largest payload that snapshot_add takes. */
+#define SNAPSHOT_PAYLOAD_MAX (64u << 20)
+
+/* Adds a record to the snapshot that on_save writes: type 1 to 65535, at most SNAPSHOT_PAYLOAD_MAX
+ * bytes. Errors are kept and end the snapshot later. */
+void snapshot_add(struct snapshot_writer *w, uint16_t type, struct bytes payload);
+
+/* The bytes of records committed since the newest snapshot (at a start: those behind it), with
+ * their overhead. */
+uint64_t journal_bytes_since_snapshot(const struct journal *j);
+
+/* Waits until all that was proposed is durable or has failed, dispatches it, ends a snapshot that
+ * is being written (it is lost), stops the disk thread, closes the files and frees; harmless on
+ * NULL. What on_commit proposes meanwhile is refused with ERR_shutting_down. */
 void journal_close(struct journal *j);
 
 enum journal_state journal_state(const struct journal *j);
