@@ -111,6 +111,23 @@ void map_release(struct map *m)
     m->moved = 0;
 }
 
+/* What a table of so many slots holds before it grows. */
+static uint64_t entries_max(uint64_t slots)
+{
+    return slots / 8 * 5;
+}
+
+void map_reserve(struct map *m, uint64_t count)
+{
+    uint64_t slots = SLOTS_MIN;
+
+    ENSURE(map_count(m) == 0 && count <= UINT64_C(1) << ADDRESS_BITS);
+    map_release(m);
+    while (entries_max(slots) < count)
+        slots *= 2;
+    table_open(&m->now, slots);
+}
+
 static bool slot_matches(const struct map *m, uint64_t slot, uint64_t hash, const void *key)
 {
     /* The 16 bits of hash first: an entry that is another's is seldom touched. */
@@ -248,7 +265,7 @@ void map_add(struct map *m, uint64_t hash, void *entry)
     ENSURE(m->kind->hash(entry) == hash);
 
     move_some(m);
-    if (m->now.mask == 0 || m->now.used >= (m->now.mask + 1) / 8 * 5)
+    if (m->now.mask == 0 || m->now.used >= entries_max(m->now.mask + 1))
         grow(m);
     add_now(m, hash, entry);
 }

@@ -47,6 +47,10 @@ void map_init(struct map *m, const struct map_kind *kind);
 /* Frees the table, not the entries. Idempotent. */
 void map_release(struct map *m);
 
+/* Makes a map that has no entry large enough for `count` entries, so that it need not grow on the
+ * way there. More may come all the same, or fewer: memory is taken as entries come. */
+void map_reserve(struct map *m, uint64_t count);
+
 /* The entry of `key`, whose hash is `hash`, or NULL. */
 void *map_find(const struct map *m, uint64_t hash, const void *key);
 

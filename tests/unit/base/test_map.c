@@ -235,6 +235,36 @@ static void test_memory_is_in_proportion(void **state)
     world_release(&w);
 }
 
+/* A map that was told how many come does not grow before there are more. */
+static void test_reserve(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {0, 1, 5, 6, 5120, 5121, 70000};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        struct world w;
+        world_init(&w, &kind_good, counts[i] + 5000);
+        map_reserve(&w.map, counts[i]);
+        uint64_t slots = w.map.now.mask + 1;
+        assert_true(slots == 8 || slots / 16 * 5 < counts[i]);
+        for (size_t k = 0; k < w.count; k++) {
+            assert_int_equal(map_count(&w.map), k);
+            add(&w, &w.entries[k]);
+            assert_true(k >= counts[i] || w.map.now.mask + 1 == slots);
+        }
+        check_all(&w);
+        for (size_t k = 0; k < w.count; k++)
+            remove_(&w, &w.entries[k]);
+        /* Empty again, and larger than what is asked for: it starts anew. */
+        while (w.map.old.mask != 0)
+            map_remove(&w.map, 0, &w.entries[0].key);
+        map_reserve(&w.map, 10);
+        assert_int_equal(w.map.now.mask + 1, 16);
+        add(&w, &w.entries[0]);
+        check_all(&w);
+        world_release(&w);
+    }
+}
+
 static void test_an_empty_map_can_be_released(void **state)
 {
     (void)state;
@@ -252,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_walks_in_the_middle_of_growth),
         cmocka_unit_test(test_removing_during_growth),
         cmocka_unit_test(test_memory_is_in_proportion),
+        cmocka_unit_test(test_reserve),
         cmocka_unit_test(test_an_empty_map_can_be_released),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
