@@ -1,7 +1,7 @@
 /*
  * A history: bytes become records, which are committed to a model. It never crashes, its invariants
  * hold after each record, what check says is what commit does, and the same payloads give a second
- * model, which tells nobody, the same digest.
+ * model, which tells nobody, the same digest; so does a snapshot of it.
  *
  * A record is a type byte and then its fields, made small so that they meet: ids from one byte,
  * users and groups by numbers up to 7, short texts. A type byte with the high bit set takes a
@@ -9,6 +9,7 @@
  */
 #include "base/crypto.h"
 #include "base/ensure.h"
+#include "model/save.h"
 #include "model/timeline.h"
 
 #define RECORDS_MAX 200
@@ -175,6 +176,25 @@ static void check_replay(const struct history *h)
     model_free(again);
 }
 
+static void load_saved(void *ctx, uint16_t type, struct bytes payload)
+{
+    ENSURE(model_load(ctx, type, payload));
+}
+
+static void check_snapshot(const struct model *m)
+{
+    uint8_t first[MODEL_DIGEST_LEN], second[MODEL_DIGEST_LEN];
+    struct model *again = model_new();
+
+    model_save(m, load_saved, again);
+    ENSURE(model_loaded(again, model_cursor(m)));
+    model_verify(again);
+    model_digest(m, first);
+    model_digest(again, second);
+    ENSURE(memcmp(first, second, sizeof first) == 0);
+    model_free(again);
+}
+
 /* In order, all seen by the user, and at its end where the model is. */
 static uint32_t read_timeline(const struct model *m, struct timeline *t, const struct user *u)
 {
@@ -224,6 +244,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         commit(&h, type, buf_bytes(&payload));
     }
     check_replay(&h);
+    check_snapshot(h.m);
     check_timelines(h.m);
     model_free(h.m);
     buf_release(&h.payloads);

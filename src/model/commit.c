@@ -1,25 +1,31 @@
 /*
- * commit: the one door into the model, and the model's life.
+ * commit: the door through which a record comes into the model, and the model's life. (load.c is
+ * the other door: for the state that a snapshot kept.)
  */
 #include "base/ensure.h"
+#include "model/save.h"
 #include "model/state.h"
 
 #include <stdlib.h>
 
-struct model *model_new(void)
+static void model_init(struct model *m)
 {
-    struct model *m = xcalloc(1, sizeof *m);
+    *m = (struct model){0};
     state_init_users(m);
     state_init_sessions(m);
     state_init_groups(m);
     state_init_messages(m);
+}
+
+struct model *model_new(void)
+{
+    struct model *m = xmalloc(sizeof *m);
+    model_init(m);
     return m;
 }
 
-void model_free(struct model *m)
+static void model_release(struct model *m)
 {
-    if (m == NULL)
-        return;
     for (uint32_t i = 0; i < m->users.count; i++)
         state_free_user(vec_at(&m->users, i));
     for (uint32_t i = 0; i < m->groups.count; i++)
@@ -35,7 +41,21 @@ void model_free(struct model *m)
     map_release(&m->members);
     map_release(&m->messages_by_id);
     map_release(&m->messages_by_client_id);
+    free(m->load);
+}
+
+void model_free(struct model *m)
+{
+    if (m == NULL)
+        return;
+    model_release(m);
     free(m);
+}
+
+void model_reset(struct model *m)
+{
+    model_release(m);
+    model_init(m);
 }
 
 enum err model_check(const struct model *m, const struct record *r)
@@ -88,7 +108,7 @@ enum err model_commit(struct model *m, uint64_t cursor, uint16_t type, struct by
 {
     struct record r;
 
-    ENSURE(cursor > m->cursor);
+    ENSURE(cursor > m->cursor && m->load == NULL);
     if (!record_decode(type, payload, &r))
         return ERR_damaged;
     m->cursor = cursor;

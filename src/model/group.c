@@ -105,8 +105,8 @@ bool member_saw(const struct member *mb, uint64_t cursor)
 
 /* ---- coming and going ------------------------------------------------------------------------ */
 
-static void group_change(struct group *g, enum change_kind kind, const struct user *user,
-                         const struct user *by, const struct commit *c)
+void state_add_change(struct group *g, enum change_kind kind, const struct user *user,
+                      const struct user *by, const struct commit *c)
 {
     struct change *ch = xmalloc(sizeof *ch);
     *ch = (struct change){
@@ -115,7 +115,7 @@ static void group_change(struct group *g, enum change_kind kind, const struct us
     g->last_cursor = c->cursor;
 }
 
-static struct member *member_new(struct model *m, struct group *g, struct user *u)
+struct member *state_new_member(struct model *m, struct group *g, struct user *u)
 {
     struct member *mb = xcalloc(1, sizeof *mb);
     mb->group = g;
@@ -127,8 +127,7 @@ static struct member *member_new(struct model *m, struct group *g, struct user *
     return mb;
 }
 
-/* Makes `mb` a member from this change on. */
-static void member_enter(struct member *mb, const struct commit *c)
+void state_add_span(struct member *mb, uint64_t from, uint64_t to)
 {
     if (mb->span_count > 0) {
         /* `earlier` doubles: it is full whenever it holds a power of two. */
@@ -137,8 +136,14 @@ static void member_enter(struct member *mb, const struct commit *c)
             mb->earlier = xrealloc(mb->earlier, (n == 0 ? 1 : 2 * (size_t)n) * sizeof *mb->earlier);
         mb->earlier[n] = mb->span;
     }
-    mb->span = (struct span){c->cursor, UINT64_MAX};
+    mb->span = (struct span){from, to};
     mb->span_count++;
+}
+
+/* Makes `mb` a member from this change on. */
+static void member_enter(struct member *mb, const struct commit *c)
+{
+    state_add_span(mb, c->cursor, UINT64_MAX);
     mb->membership = MEMBERSHIP_ACTIVE;
     mb->role = ROLE_MEMBER;
     mb->active_at = mb->group->active.count;
@@ -213,29 +218,37 @@ enum err check_group_create(const struct model *m, const struct record_group_cre
     return owner_there ? ERR_ok : ERR_refused;
 }
 
-void apply_group_create(struct model *m, const struct record_group_create *r,
-                        const struct commit *c)
+struct group *state_new_group(struct model *m, const struct uuid *id, uint64_t cursor,
+                              struct bytes name)
 {
-    struct group *g = xcalloc(1, sizeof *g + r->name.len);
-    struct user *owner = state_user(m, r->owner);
+    struct group *g = xcalloc(1, sizeof *g + name.len);
 
     g->number = m->groups.count + 1;
-    g->id = r->id;
-    g->cursor = c->cursor;
-    g->name = bytes_of(g + 1, r->name.len);
-    if (r->name.len > 0)
-        memcpy(g + 1, r->name.p, r->name.len);
+    g->id = *id;
+    g->cursor = cursor;
+    g->name = bytes_of(g + 1, name.len);
+    if (name.len > 0)
+        memcpy(g + 1, name.p, name.len);
     list_init(&g->by_mark);
     vec_push(&m->groups, g);
     map_add(&m->groups_by_id, uuid_hash(&g->id), g);
+    return g;
+}
+
+void apply_group_create(struct model *m, const struct record_group_create *r,
+                        const struct commit *c)
+{
+    struct group *g = state_new_group(m, &r->id, c->cursor, r->name);
+    struct user *owner = state_user(m, r->owner);
+
     for (uint32_t i = 0; i < r->members.count; i++) {
         struct user *u = state_user(m, record_u32s_at(&r->members, i));
         if (state_member(m, g, u) == NULL)
-            member_enter(member_new(m, g, u), c);
+            member_enter(state_new_member(m, g, u), c);
     }
     g->founder_count = g->members.count;
     group_set_owner(g, state_member(m, g, owner));
-    group_change(g, CHANGE_CREATED, owner, owner, c);
+    state_add_change(g, CHANGE_CREATED, owner, owner, c);
     commit_tell(c, (struct event){.type = EVENT_group_created, .group = g, .user = owner});
 }
 
@@ -273,11 +286,11 @@ void apply_member_add(struct model *m, const struct record_member_add *r, const 
     struct member *mb = state_member(m, g, u);
 
     if (mb == NULL)
-        mb = member_new(m, g, u);
+        mb = state_new_member(m, g, u);
     member_enter(mb, c);
     if (g->owner == NULL)
         group_set_owner(g, mb);
-    group_change(g, CHANGE_ADDED, u, by, c);
+    state_add_change(g, CHANGE_ADDED, u, by, c);
     commit_tell(c, (struct event){.type = EVENT_member_added, .group = g, .user = u, .by = by});
 }
 
@@ -308,7 +321,7 @@ void apply_member_remove(struct model *m, const struct record_member_remove *r,
     struct event e = {.type = EVENT_member_removed, .group = g, .user = u, .by = by, .to = u};
 
     member_leave(state_member(m, g, u), u == by ? MEMBERSHIP_LEFT : MEMBERSHIP_REMOVED, c);
-    group_change(g, CHANGE_REMOVED, u, by, c);
+    state_add_change(g, CHANGE_REMOVED, u, by, c);
     commit_tell(c, e);
 }
 

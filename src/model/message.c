@@ -140,30 +140,72 @@ enum err check_message_post(const struct model *m, const struct record_message_p
     return ERR_ok;
 }
 
+struct message *state_new_message(struct model *m, struct member *author,
+                                  const struct message_source *source, const struct commit *c)
+{
+    struct group *g = author->group;
+    size_t texts_len = source->client_id.len + source->data.len;
+    struct message *msg = xmalloc(sizeof *msg + texts_len);
+
+    *msg = (struct message){.id = source->id,
+                            .cursor = c->cursor,
+                            .time = c->time,
+                            .group = g->number,
+                            .author = author->user->number,
+                            .seq = g->messages.count + 1,
+                            .previous_own = author->last_own,
+                            .data_len = (uint32_t)source->data.len,
+                            .client_id_len = (uint8_t)source->client_id.len};
+    struct buf texts = {msg->texts, 0, texts_len};
+    buf_add_bytes(&texts, source->client_id);
+    buf_add_bytes(&texts, source->data);
+    author->last_own = msg->seq;
+    vec_push(&g->messages, msg);
+    g->last_cursor = c->cursor;
+    m->message_count++;
+    return msg;
+}
+
+static bool index_client_id(struct model *m, struct message *msg, uint64_t hash)
+{
+    struct client_key key = {msg->author, message_client_id(msg)};
+    if (map_find(&m->messages_by_client_id, hash, &key) != NULL)
+        return false;
+    map_add(&m->messages_by_client_id, hash, msg);
+    return true;
+}
+
+bool state_index_messages(struct model *m, struct message *const *messages, uint32_t count)
+{
+    uint64_t hashes[STATE_BATCH];
+
+    ENSURE(count <= STATE_BATCH);
+    for (uint32_t i = 0; i < count; i++) {
+        map_prefetch(&m->messages_by_id, uuid_hash(&messages[i]->id));
+        if (messages[i]->client_id_len == 0)
+            continue;
+        hashes[i] = hash_by_client_id(messages[i]);
+        map_prefetch(&m->messages_by_client_id, hashes[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct message *msg = messages[i];
+        if (model_message_by_id(m, &msg->id) != NULL)
+            return false;
+        map_add(&m->messages_by_id, uuid_hash(&msg->id), msg);
+        if (msg->client_id_len > 0 && !index_client_id(m, msg, hashes[i]))
+            return false;
+    }
+    return true;
+}
+
 void apply_message_post(struct model *m, const struct record_message_post *r,
                         const struct commit *c)
 {
     struct group *g = state_group(m, r->group);
     struct user *author = state_user(m, r->author);
-    struct member *mb = state_member(m, g, author);
-    struct message *msg = xmalloc(sizeof *msg + r->client_id.len + r->data.len);
+    struct message *msg = state_new_message(
+        m, state_member(m, g, author), &(struct message_source){r->id, r->client_id, r->data}, c);
 
-    *msg = (struct message){.id = r->id,
-                            .cursor = c->cursor,
-                            .time = c->time,
-                            .group = r->group,
-                            .author = r->author,
-                            .seq = g->messages.count + 1,
-                            .previous_own = mb->last_own,
-                            .data_len = (uint32_t)r->data.len,
-                            .client_id_len = (uint8_t)r->client_id.len};
-    struct buf texts = {msg->texts, 0, r->client_id.len + r->data.len};
-    buf_add_bytes(&texts, r->client_id);
-    buf_add_bytes(&texts, r->data);
-    mb->last_own = msg->seq;
-    vec_push(&g->messages, msg);
-    g->last_cursor = c->cursor;
-    m->message_count++;
     map_add(&m->messages_by_id, uuid_hash(&msg->id), msg);
     if (r->client_id.len > 0)
         map_add(&m->messages_by_client_id, hash_by_client_id(msg), msg);

@@ -3,6 +3,7 @@
  * them.
  *
  * The one way in is model_commit: a record, in journal order, at start-up and while running alike.
+ * (model/save.h loads a state that was built that way.)
  * check decides and may not write, apply writes and may not refuse; neither reads a clock, a random
  * source, configuration or an address, nor walks in pointer order. So equal journals give equal
  * models, and model_digest shows it.

@@ -8,6 +8,8 @@
 
 #include "model/model.h"
 
+struct load; /* load.c's */
+
 struct model {
     uint64_t cursor;
     int64_t time;
@@ -20,6 +22,7 @@ struct model {
     struct map members; /* by group and user number */
     struct map messages_by_id;
     struct map messages_by_client_id; /* those that have one, by author and client_id */
+    struct load *load;                /* while a snapshot is being loaded, else NULL */
 };
 
 /* What an apply function may know beside its record. */
@@ -47,6 +50,30 @@ static inline void commit_tell(const struct commit *c, struct event e)
 struct user *state_user(const struct model *m, uint32_t number);
 struct group *state_group(const struct model *m, uint32_t number);
 struct member *state_member(const struct model *m, const struct group *g, const struct user *u);
+
+/* What apply and load have in common: the things with their place in the tables and lists. */
+struct group *state_new_group(struct model *m, const struct uuid *id, uint64_t cursor,
+                              struct bytes name);
+struct member *state_new_member(struct model *m, struct group *g, struct user *u);
+void state_add_span(struct member *mb, uint64_t from, uint64_t to);
+void state_add_change(struct group *g, enum change_kind kind, const struct user *user,
+                      const struct user *by, const struct commit *c);
+
+/* A message as it comes from a record; texts are borrowed. */
+struct message_source {
+    struct uuid id;
+    struct bytes client_id, data;
+};
+
+/* The author's next message in the group; in no table yet. */
+struct message *state_new_message(struct model *m, struct member *author,
+                                  const struct message_source *source, const struct commit *c);
+
+/* Puts up to STATE_BATCH messages into the tables; false where an id or client_id is there already.
+ * Several at a time wait for memory together, and the tables are far larger than any cache. */
+#define STATE_BATCH 32
+bool state_index_messages(struct model *m, struct message *const *messages,
+                          uint32_t count) MUST_CHECK;
 
 void state_init_users(struct model *m);
 void state_init_sessions(struct model *m);

@@ -4,7 +4,8 @@
  * world_commit hands a record to the model as the journal would: encoded, under the next number.
  * The model is verified behind it, and what it told is kept together with who sees it. world_end,
  * the teardown of every test of this room, replays the payloads into a second model, with nobody
- * to tell: each record must end as it did, and the digests must be equal.
+ * to tell: each record must end as it did, and the digests must be equal. So must that of a third
+ * one, which is loaded from what model_save gives.
  */
 #ifndef UNIT_MODEL_WORLD_H
 #define UNIT_MODEL_WORLD_H
@@ -22,6 +23,7 @@
 #include "base/crypto.h"
 #include "base/ensure.h"
 #include "model/model.h"
+#include "saved.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -331,16 +333,27 @@ static inline struct model *world_replay(const struct world *w, uint32_t count)
     return m;
 }
 
-static inline void world_prove(const struct world *w)
+/* Two models that are sound and the same. */
+static inline void world_assert_same(const struct model *a, const struct model *b)
 {
     uint8_t first[MODEL_DIGEST_LEN], second[MODEL_DIGEST_LEN];
-    struct model *again = world_replay(w, w->count);
 
-    model_verify(w->m);
-    model_verify(again);
-    model_digest(w->m, first);
-    model_digest(again, second);
+    model_verify(a);
+    model_verify(b);
+    model_digest(a, first);
+    model_digest(b, second);
     assert_memory_equal(first, second, sizeof first);
+}
+
+/* The model is what the records make, and what a snapshot brings back. */
+static inline void world_prove(const struct world *w)
+{
+    struct model *again = world_replay(w, w->count);
+    world_assert_same(w->m, again);
+    model_free(again);
+    again = saved_copy(w->m);
+    assert_non_null(again);
+    world_assert_same(w->m, again);
     model_free(again);
 }
 

@@ -1,0 +1,260 @@
+#include "model/save.h"
+
+#include "base/ensure.h"
+#include "base/varint.h"
+#include "model/state.h"
+
+#include <stdlib.h>
+
+struct saver {
+    model_save_fn *fn;
+    void *ctx;
+    struct buf buf;                 /* the record; a list's elements gather until it is worth one */
+    const struct session **reverse; /* the sessions of one user */
+    uint32_t reverse_cap;
+    /* By user number - 1: where each member of the group that is being saved stands in its members.
+     * The model does not keep it, and looking for it would be a search a message. */
+    uint32_t *places;
+};
+
+static void flush(struct saver *s, enum saved_type type)
+{
+    if (s->buf.len > 0)
+        s->fn(s->ctx, (uint16_t)type, buf_bytes(&s->buf));
+    buf_reset(&s->buf);
+}
+
+/* Before an element: what there is goes when it is enough. A large message is not kept for the rest
+ * of the child's life. */
+static void flush_full(struct saver *s, enum saved_type type)
+{
+    if (s->buf.len < SAVE_RECORD_BYTES)
+        return;
+    flush(s, type);
+    buf_shrink(&s->buf, 4 * SAVE_RECORD_BYTES);
+}
+
+static void put_uuid(struct buf *b, const struct uuid *id)
+{
+    buf_add(b, id->b, sizeof id->b);
+}
+
+static void put_text8(struct buf *b, struct bytes s)
+{
+    ENSURE(s.len <= UINT8_MAX);
+    buf_add_u8(b, (uint8_t)s.len);
+    buf_add_bytes(b, s);
+}
+
+static void put_text(struct buf *b, struct bytes s)
+{
+    buf_add_varint(b, s.len);
+    buf_add_bytes(b, s);
+}
+
+/* ---- users ----------------------------------------------------------------------------------- */
+
+static void save_session(struct saver *s, const struct session *session)
+{
+    const uint8_t *texts = (const uint8_t *)session->texts;
+    struct buf *b = &s->buf;
+
+    put_uuid(b, &session->id);
+    buf_add(b, session->token.b, sizeof session->token.b);
+    buf_add_varint(b, (uint64_t)session->created_at);
+    buf_add_u8(b, session->platform);
+    buf_add_varint(b, session->build);
+    put_text(b, bytes_of(texts, session->device_id_len));
+    texts += session->device_id_len;
+    put_text(b, bytes_of(texts, session->model_len));
+    texts += session->model_len;
+    buf_add(b, texts, session->name_len);
+    flush(s, SAVED_session);
+}
+
+/* The oldest first, as they were made; the list has them the other way round. */
+static void save_sessions(struct saver *s, const struct user *u)
+{
+    uint32_t i = 0;
+
+    if (u->session_count > s->reverse_cap) {
+        s->reverse_cap = 2 * u->session_count;
+        s->reverse = xrealloc(s->reverse, s->reverse_cap * sizeof *s->reverse);
+    }
+    for (const struct session *session = u->sessions; session != NULL; session = session->next)
+        s->reverse[i++] = session;
+    while (i > 0)
+        save_session(s, s->reverse[--i]);
+}
+
+static void save_user(struct saver *s, const struct user *u)
+{
+    struct buf *b = &s->buf;
+
+    put_uuid(b, &u->id);
+    buf_add_varint(b, u->cursor);
+    buf_add_varint(b, (uint64_t)u->created_at);
+    put_text8(b, u->username);
+    put_text8(b, u->username_key);
+    put_text8(b, u->email);
+    put_text8(b, u->email_key);
+    put_text8(b, u->password);
+    flush(s, SAVED_user);
+    save_sessions(s, u);
+}
+
+/* ---- groups ---------------------------------------------------------------------------------- */
+
+static void put_place(struct saver *s, uint32_t user)
+{
+    buf_add_varint(&s->buf, s->places[user - 1]);
+}
+
+static void save_mark(struct buf *b, const struct mark *mark)
+{
+    buf_add_varint(b, mark->seq);
+    if (mark->seq == 0)
+        return;
+    buf_add_varint(b, mark->cursor);
+    buf_add_varint(b, (uint64_t)mark->time);
+}
+
+static void save_member(struct buf *b, const struct member *mb)
+{
+    uint64_t edge = 0;
+
+    buf_add_varint(b, mb->user->number);
+    buf_add_u8(b, mb->membership);
+    buf_add_varint(b, mb->span_count);
+    for (uint32_t i = 0; i + 1 < mb->span_count; i++) {
+        const struct span *span = &mb->earlier[i];
+        buf_add_varint(b, span->from - edge);
+        buf_add_varint(b, span->to - span->from);
+        edge = span->to;
+    }
+    buf_add_varint(b, mb->span.from - edge);
+    if (mb->membership != MEMBERSHIP_ACTIVE)
+        buf_add_varint(b, mb->span.to - mb->span.from);
+    save_mark(b, &mb->delivered);
+    save_mark(b, &mb->read);
+}
+
+static void save_members(struct saver *s, const struct group *g)
+{
+    for (uint32_t i = 0; i < g->members.count; i++) {
+        flush_full(s, SAVED_members);
+        save_member(&s->buf, vec_at(&g->members, i));
+    }
+    flush(s, SAVED_members);
+    for (uint32_t i = 0; i < g->active.count; i++) {
+        const struct member *mb = vec_at(&g->active, i);
+        flush_full(s, SAVED_active);
+        put_place(s, mb->user->number);
+    }
+    flush(s, SAVED_active);
+    for (const struct list *l = g->by_mark.next; l != &g->by_mark; l = l->next) {
+        flush_full(s, SAVED_by_mark);
+        put_place(s, LIST_OWNER(l, struct member, by_mark)->user->number);
+    }
+    flush(s, SAVED_by_mark);
+}
+
+static void save_changes(struct saver *s, const struct group *g)
+{
+    uint64_t cursor = 0;
+    int64_t time = 0;
+
+    for (uint32_t i = 0; i < g->changes.count; i++) {
+        const struct change *ch = vec_at(&g->changes, i);
+        struct buf *b = &s->buf;
+        flush_full(s, SAVED_changes);
+        buf_add_varint(b, ch->cursor - cursor);
+        buf_add_varint(b, (uint64_t)(ch->time - time));
+        buf_add_u8(b, ch->kind);
+        put_place(s, ch->user->number);
+        put_place(s, ch->by->number);
+        cursor = ch->cursor;
+        time = ch->time;
+    }
+    flush(s, SAVED_changes);
+}
+
+static void save_messages(struct saver *s, const struct group *g)
+{
+    uint64_t cursor = 0;
+    int64_t time = 0;
+
+    for (uint32_t i = 0; i < g->messages.count; i++) {
+        const struct message *msg = vec_at(&g->messages, i);
+        struct buf *b = &s->buf;
+        flush_full(s, SAVED_messages);
+        put_place(s, msg->author);
+        buf_add_varint(b, msg->cursor - cursor);
+        buf_add_varint(b, (uint64_t)(msg->time - time));
+        buf_add_u8(b, msg->client_id_len);
+        buf_add_varint(b, msg->data_len);
+        put_uuid(b, &msg->id);
+        buf_add(b, msg->texts, (size_t)msg->client_id_len + msg->data_len);
+        cursor = msg->cursor;
+        time = msg->time;
+    }
+    flush(s, SAVED_messages);
+}
+
+static void save_group(struct saver *s, const struct group *g)
+{
+    struct buf *b = &s->buf;
+
+    for (uint32_t i = 0; i < g->members.count; i++) {
+        const struct member *mb = vec_at(&g->members, i);
+        s->places[mb->user->number - 1] = i;
+    }
+    put_uuid(b, &g->id);
+    buf_add_varint(b, g->cursor);
+    buf_add_varint(b, g->founder_count);
+    buf_add_varint(b, g->owner != NULL ? 1 + (uint64_t)s->places[g->owner->number - 1] : 0);
+    buf_add_varint(b, g->members.count);
+    buf_add_varint(b, g->active.count);
+    buf_add_varint(b, g->changes.count);
+    buf_add_varint(b, g->messages.count);
+    buf_add_bytes(b, g->name);
+    flush(s, SAVED_group);
+    save_members(s, g);
+    save_changes(s, g);
+    save_messages(s, g);
+}
+
+void model_save(const struct model *m, model_save_fn *fn, void *ctx)
+{
+    struct saver s = {.fn = fn, .ctx = ctx};
+
+    buf_add_varint(&s.buf, m->cursor);
+    buf_add_varint(&s.buf, (uint64_t)m->time);
+    buf_add_varint(&s.buf, m->users.count);
+    buf_add_varint(&s.buf, map_count(&m->sessions_by_id));
+    buf_add_varint(&s.buf, m->groups.count);
+    buf_add_varint(&s.buf, map_count(&m->members));
+    buf_add_varint(&s.buf, m->message_count);
+    buf_add_varint(&s.buf, map_count(&m->messages_by_client_id));
+    flush(&s, SAVED_head);
+    s.places = xmalloc(m->users.count * sizeof *s.places);
+    for (uint32_t i = 0; i < m->users.count; i++)
+        save_user(&s, vec_at(&m->users, i));
+    for (uint32_t i = 0; i < m->groups.count; i++)
+        save_group(&s, vec_at(&m->groups, i));
+    free(s.places);
+    free(s.reverse);
+    buf_release(&s.buf);
+}
+
+const char *saved_name(uint16_t type)
+{
+    switch ((enum saved_type)type) {
+#define SAVED(number, name)                                                                        \
+    case SAVED_##name:                                                                             \
+        return #name;
+#include "model/saved.def"
+#undef SAVED
+    }
+    return NULL;
+}
