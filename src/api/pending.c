@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 
-/* So many are kept for the next ones; a burst beyond that is given back to malloc. */
-#define FREE_PENDINGS_MAX 4096
+/* So many are kept for the next ones, 5 MiB; a burst beyond that is given back to malloc. */
+#define FREE_PENDINGS_MAX 16384
 
 struct pending *pending_new(struct api *a, struct conn *c)
 {
@@ -16,7 +16,8 @@ struct pending *pending_new(struct api *a, struct conn *c)
         a->free_pendings = p->next_free;
         a->free_pending_count--;
     } else {
-        p = xmalloc(sizeof *p);
+        p = aligned_alloc(_Alignof(struct pending), sizeof *p);
+        ENSURE(p != NULL); /* out of memory ends the process */
     }
     p->proposal = (struct proposal){NULL, c};
     p->api = a;

@@ -15,22 +15,28 @@
 #define CLIENT_ID_MAX 64
 
 struct pending {
+    /* The first line is all that a message without an id or client_id touches: thousands wait for
+     * the disk at once. */
     struct proposal proposal; /* first: the engine hands it back */
     struct api *api;
     struct conn *conn;
-    struct uuid id;    /* what is being made: the user, session, group or message */
-    struct uuid token; /* sessions_create: the messaging URL's UUID */
-    const struct user *user;
-    struct conn_address address; /* users_login: whom a failure counts against */
-    uint8_t method;              /* RPC */
+    union {
+        const struct user *user;
+        struct pending *next_free; /* in the free list */
+    };
+    struct uuid id; /* what is being made: the user, session, group or message */
+    uint8_t method; /* RPC */
     uint8_t rpc_id_len;
     uint8_t client_id_len;
     bool has_text;
-    struct buf text; /* REST, has_text: what the answer or the record still needs */
+    /* The rest is set where it is used. */
+    struct uuid token;           /* sessions_create: the messaging URL's UUID */
+    struct conn_address address; /* users_login: whom a failure counts against */
+    struct buf text;             /* REST, has_text: what the answer or the record still needs */
     uint8_t client_id[CLIENT_ID_MAX];
     uint8_t rpc_id[RPC_ID_MAX];
-    struct pending *next_free;
-};
+} __attribute__((aligned(64)));
+_Static_assert(offsetof(struct pending, token) <= 64, "what is hot fills one line");
 
 /* A pending for this connection, which it holds. */
 struct pending *pending_new(struct api *a, struct conn *c);
