@@ -306,7 +306,7 @@ struct disk *disk_start(struct writer *writer, enum journal_sync sync, struct fa
     atomic_init(&d->synced_seq, d->writer.synced_seq);
     errno = sys_thread_start(&d->thread, disk_run, d);
     if (errno == 0) {
-        *writer = (struct writer){.dir = -1, .fd = -1, .next_fd = -1};
+        *writer = (struct writer){.dir = -1, .pages.fd = -1, .next_fd = -1};
         return d;
     }
     failure_set(f, "starting the thread", ".");

@@ -63,7 +63,7 @@ enum err journal_open_files(const struct journal_options *options,
 {
     struct journal_options o = with_defaults(options);
     struct recovered found;
-    struct writer writer = {.fd = -1, .next_fd = -1};
+    struct writer writer = {.pages.fd = -1, .next_fd = -1};
     struct failure f;
     struct disk *disk = NULL;
     int dir = -1;
@@ -73,7 +73,7 @@ enum err journal_open_files(const struct journal_options *options,
         return e;
     e = recover_read(dir, false, hooks, report, &found);
     if (e == ERR_ok)
-        e = writer_init(&writer, dir, o.segment_size, &found, report);
+        e = writer_init(&writer, dir, o.segment_size, o.sync == JOURNAL_SYNC_ALWAYS, &found, report);
     struct journal_start start = {
         .backend = &disk_backend,
         .epoch = writer.header.epoch,

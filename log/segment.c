@@ -8,6 +8,7 @@
 #include "base/ensure.h"
 #include "base/hash.h"
 #include "log/journal.h"
+#include "log/pages.h"
 #include "log/sys.h"
 
 #define FORMAT_VERSION 1
@@ -176,7 +177,7 @@ uint64_t segment_size_next(uint64_t size, uint64_t size_max, uint64_t record_len
 {
     uint64_t next = size == 0 ? SEGMENT_SIZE_FIRST : size * 2;
     if (next > size_max)
-        next = size_max;
+        next = size_max / PAGE_LEN * PAGE_LEN;
     /* A record must fit with the mark of a clean close behind it. */
     uint64_t need = SEGMENT_HEADER_LEN + record_len + FRAME_HEADER_LEN;
     if (next < need)
@@ -191,39 +192,45 @@ static void discard(int dir, int fd, const char *name)
     sys.unlink_at(dir, name, 0);
 }
 
-int segment_prepare(int dir, uint64_t size, const atomic_bool *stop, struct failure *f)
+/* Fills a file with zeros, on disk; or says which call failed. */
+static bool fill(int fd, uint64_t size, const atomic_bool *stop, const char **call)
+{
+    /* Where a file system cannot allocate ahead, writing the zeros does. */
+    *call = "fallocate";
+    if (sys_allocate(fd, size) != 0 && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
+        return false;
+    for (uint64_t at = 0; at < size; at += PREPARE_STEP) {
+        uint64_t len = size - at < PREPARE_STEP ? size - at : PREPARE_STEP;
+        *call = "write";
+        if (pages_write_zeros(fd, at, len) != 0)
+            return false;
+        *call = "fsync";
+        if (at + len < size && sys_fdatasync(fd) != 0)
+            return false;
+        errno = ECANCELED;
+        *call = "preparation";
+        if (atomic_load(stop))
+            return false;
+    }
+    *call = "fsync";
+    return sys_fsync(fd) == 0;
+}
+
+int segment_prepare(int dir, uint64_t size, bool direct, const atomic_bool *stop, struct failure *f)
 {
     const char *name = "next.tmp", *call = "open";
-    int fd = sys_open_at(dir, name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    int fd = pages_open_file(dir, name, O_RDWR | O_CREAT | O_TRUNC, direct);
     if (fd < 0) {
         failure_set(f, call, name);
         return -1;
     }
-    /* Where a file system cannot allocate ahead, writing the zeros does. */
-    call = "fallocate";
-    if (sys_allocate(fd, size) != 0 && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
-        goto failed;
-    for (uint64_t at = 0; at < size; at += PREPARE_STEP) {
-        uint64_t len = size - at < PREPARE_STEP ? size - at : PREPARE_STEP;
-        call = "write";
-        if (sys_write_zeros(fd, at, len) != 0)
-            goto failed;
-        call = "fsync";
-        if (at + len < size && sys_fdatasync(fd) != 0)
-            goto failed;
-        errno = ECANCELED;
-        call = "preparation";
-        if (atomic_load(stop))
-            goto failed;
-    }
-    call = "fsync";
-    if (sys_fsync(fd) != 0)
-        goto failed;
-    return fd;
-failed:
+    if (fill(fd, size, stop, &call))
+        return fd;
+    int error = errno;
     failure_set(f, call, name);
     discard(dir, fd, name);
-    return -1;
+    /* A file system may take O_DIRECT and then none of its writes. */
+    return direct && error == EINVAL ? segment_prepare(dir, size, false, stop, f) : -1;
 }
 
 /* Gives a finished file its name, on disk. */
@@ -250,7 +257,7 @@ enum err segment_publish(int dir, int fd, const struct segment_header *h, struct
     char name[SEGMENT_NAME_MAX];
     segment_header_encode(h, page);
     segment_name(h->first_seq, name);
-    if (sys_write_full(fd, page, sizeof page, 0) != sizeof page) {
+    if (pages_write_page(fd, page, 0) != 0) {
         failure_set(f, "write", "next.tmp");
         return ERR_disk_full;
     }

@@ -69,12 +69,14 @@ bool manifest_decode(const uint8_t *in, struct manifest *m);
 int segment_list(int dir, uint64_t **out, size_t *count);
 
 /* The bytes of the segment behind one of `size` bytes (0: of the first), big enough for a record
- * of `record_len` bytes with its overhead. */
+ * of `record_len` bytes with its overhead: whole pages. */
 uint64_t segment_size_next(uint64_t size, uint64_t size_max, uint64_t record_len);
 
-/* Makes next.tmp: `size` bytes of zeros, on disk. Gives up with ECANCELED soon after *stop becomes
- * true. The descriptor, or -1 and *f; then the file is gone. */
-int segment_prepare(int dir, uint64_t size, const atomic_bool *stop, struct failure *f);
+/* Makes next.tmp: `size` bytes of zeros, whole pages, on disk. `direct`: past the page cache, where
+ * the file system can. Gives up with ECANCELED soon after *stop becomes true. The descriptor, or -1
+ * and *f; then the file is gone. */
+int segment_prepare(int dir, uint64_t size, bool direct, const atomic_bool *stop,
+                    struct failure *f);
 
 /* Gives next.tmp, which is `fd`, its header and its name, both on disk afterwards. ERR_disk_full:
  * nothing happened, try again with a newly prepared file. ERR_read_only: the directory could not

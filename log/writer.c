@@ -23,7 +23,7 @@ static enum err failed(struct writer *w, const char *call)
 static void *prepare_run(void *arg)
 {
     struct writer *w = arg;
-    w->next_fd = segment_prepare(w->dir, w->next_size, &w->stop, &w->next_failure);
+    w->next_fd = segment_prepare(w->dir, w->next_size, w->direct, &w->stop, &w->next_failure);
     return NULL;
 }
 
@@ -48,7 +48,7 @@ static enum err prepare_finish(struct writer *w, uint64_t record_len)
     }
     if (w->next_fd < 0) {
         w->next_size = size;
-        w->next_fd = segment_prepare(w->dir, size, &w->stop, &w->next_failure);
+        w->next_fd = segment_prepare(w->dir, size, w->direct, &w->stop, &w->next_failure);
     }
     if (w->next_fd >= 0)
         return ERR_ok;
@@ -92,26 +92,26 @@ static enum err roll(struct writer *w)
         w->failed = e == ERR_read_only;
         if (e != ERR_ok)
             return e;
-        if (w->fd >= 0)
-            sys.close(w->fd);
-        w->fd = w->next_fd;
+        if (w->pages.fd >= 0)
+            sys.close(w->pages.fd);
+        /* At the start of a page nothing is read that could fail. */
+        ENSURE(pages_start(&w->pages, w->next_fd, SEGMENT_HEADER_LEN, h.size) == 0);
         w->next_fd = -1;
         w->header = h;
-        w->at = SEGMENT_HEADER_LEN;
         w->manifest_due = true;
         w->wanted = 0;
     }
     return w->manifest_due ? write_manifest(w) : ERR_ok;
 }
 
-/* Takes back `len` bytes behind w->at. */
+/* Takes back `len` bytes behind the end. */
 static enum err cut_back(struct writer *w, size_t len)
 {
     if (len == 0)
         return ERR_disk_full;
-    if (sys_write_zeros(w->fd, w->at, len) != 0)
+    if (pages_clear(&w->pages, len) != 0)
         return failed(w, "taking back a write");
-    if (sys_fdatasync(w->fd) != 0)
+    if (sys_fdatasync(w->pages.fd) != 0)
         return failed(w, "fdatasync");
     return ERR_disk_full;
 }
@@ -122,7 +122,7 @@ enum err writer_sync(struct writer *w)
         return ERR_read_only;
     if (!w->dirty)
         return ERR_ok;
-    if (sys_fdatasync(w->fd) != 0)
+    if (sys_fdatasync(w->pages.fd) != 0)
         return failed(w, "fdatasync");
     w->dirty = false;
     w->synced_seq = w->next_seq;
@@ -132,7 +132,7 @@ enum err writer_sync(struct writer *w)
 /* Writes records that fit the current segment. */
 static enum err write_part(struct writer *w, const uint8_t *p, size_t len, bool sync)
 {
-    size_t written = sys_write_full(w->fd, p, len, w->at);
+    size_t written = pages_append(&w->pages, p, len);
     if (written < len) {
         char name[SEGMENT_NAME_MAX];
         segment_name(w->header.first_seq, name);
@@ -165,7 +165,7 @@ enum err writer_append(struct writer *w, const uint8_t *p, size_t len, bool sync
         if (w->failed)
             return ERR_read_only;
         /* The mark of a clean close must always fit. */
-        uint64_t room = w->header.size - w->at, records;
+        uint64_t room = w->pages.size - w->pages.at, records;
         room = room < FRAME_HEADER_LEN ? 0 : room - FRAME_HEADER_LEN;
         size_t part = fitting(p + *done, len - *done, room, &records);
         if (part == 0 || w->manifest_due) {
@@ -180,10 +180,9 @@ enum err writer_append(struct writer *w, const uint8_t *p, size_t len, bool sync
         if (e != ERR_ok)
             return e;
         *done += part;
-        w->at += part;
         w->next_seq += records;
         memcpy(w->chain.b, p + *done - FRAME_CHAIN_LEN, FRAME_CHAIN_LEN);
-        if (w->at > w->header.size / 2 && !w->preparing && w->next_fd < 0)
+        if (w->pages.at > w->header.size / 2 && !w->preparing && w->next_fd < 0)
             prepare_start(w);
     }
     return ERR_ok;
@@ -195,11 +194,46 @@ enum err writer_probe(struct writer *w)
         return ERR_read_only;
     if (w->wanted > 0 || w->manifest_due)
         return roll(w);
-    uint64_t room = w->header.size - w->at;
-    if (sys_write_zeros(w->fd, w->at, room < PROBE_LEN ? room : PROBE_LEN) != 0)
+    uint64_t room = w->pages.size - w->pages.at;
+    if (pages_clear(&w->pages, room < PROBE_LEN ? room : PROBE_LEN) != 0)
         return ERR_disk_full;
     w->dirty = true;
     return writer_sync(w);
+}
+
+/* Opens the last segment for going on behind its last record. */
+static int open_pages(struct writer *w, const char *name, uint64_t end)
+{
+    int fd = pages_open_file(w->dir, name, O_RDWR, w->direct);
+    if (fd < 0)
+        return -1;
+    if (pages_start(&w->pages, fd, end, w->header.size) == 0)
+        return 0;
+    int error = errno;
+    sys.close(fd);
+    errno = error;
+    return -1;
+}
+
+/* Cuts the torn tail, and puts on disk what the process before may not have: it may have died
+ * between a write and its sync, and the next record will say that all before it is on disk. */
+static enum err settle_last(struct writer *w, const char *name, const struct recovered *r,
+                            struct journal_report *report)
+{
+    enum err e = ERR_ok;
+    int fd = sys_open_at(w->dir, name, O_RDWR, 0);
+    if (fd < 0) {
+        failure_set(&w->failure, "open", name);
+        return recover_failed(report, &w->failure);
+    }
+    if (r->torn_end > 0)
+        e = recover_cut(w->dir, fd, r, report);
+    if (e == ERR_ok && sys_fdatasync(fd) != 0) {
+        failure_set(&w->failure, "fdatasync", name);
+        e = recover_failed(report, &w->failure);
+    }
+    sys.close(fd);
+    return e;
 }
 
 static enum err open_last(struct writer *w, const struct recovered *r,
@@ -207,25 +241,21 @@ static enum err open_last(struct writer *w, const struct recovered *r,
 {
     char name[SEGMENT_NAME_MAX];
     segment_name(r->last.first_seq, name);
+    enum err e = settle_last(w, name, r, report);
+    if (e != ERR_ok)
+        return e;
     w->header = r->last;
-    w->at = r->end;
-    w->fd = sys_open_at(w->dir, name, O_RDWR, 0);
-    if (w->fd < 0) {
-        failure_set(&w->failure, "open", name);
-        return recover_failed(report, &w->failure);
+    /* A file that an older version made may end inside a page: none of that past the page cache. */
+    w->direct = w->direct && w->header.size % PAGE_LEN == 0;
+    int rc = open_pages(w, name, r->end);
+    if (rc != 0 && errno == EINVAL && w->direct) {
+        w->direct = false;
+        rc = open_pages(w, name, r->end);
     }
-    if (r->torn_end > 0) {
-        enum err e = recover_cut(w->dir, w->fd, r, report);
-        if (e != ERR_ok)
-            return e;
-    }
-    /* The process before may have died between a write and its sync, and the next record will say
-     * that everything before it is on disk. The zeros of a cut go with it. */
-    if (sys_fdatasync(w->fd) != 0) {
-        failure_set(&w->failure, "fdatasync", name);
-        return recover_failed(report, &w->failure);
-    }
-    return ERR_ok;
+    if (rc == 0)
+        return ERR_ok;
+    failure_set(&w->failure, "open", name);
+    return recover_failed(report, &w->failure);
 }
 
 /* The first segment of a new journal: the header of a segment 0 that never was, then a roll. */
@@ -240,10 +270,11 @@ static enum err make_first(struct writer *w, struct journal_report *report)
     return ERR_ok;
 }
 
-enum err writer_init(struct writer *w, int dir, uint64_t segment_size, const struct recovered *r,
-                     struct journal_report *report)
+enum err writer_init(struct writer *w, int dir, uint64_t segment_size, bool direct,
+                     const struct recovered *r, struct journal_report *report)
 {
-    *w = (struct writer){.dir = dir, .segment_size = segment_size, .fd = -1, .next_fd = -1};
+    *w = (struct writer){.dir = dir, .segment_size = segment_size, .direct = direct, .next_fd = -1};
+    w->pages.fd = -1;
     w->next_seq = r->next_seq;
     w->synced_seq = r->next_seq;
     w->chain = r->chain;
@@ -262,10 +293,11 @@ static void leave_mark(struct writer *w)
 {
     uint8_t mark[FRAME_HEADER_LEN];
     struct frame_header h = {.seq = w->next_seq};
-    if (w->header.size - w->at < sizeof mark)
+    if (w->pages.size - w->pages.at < sizeof mark)
         return;
     frame_header_encode(&h, &w->header.key, mark);
-    if (sys_write_full(w->fd, mark, sizeof mark, w->at) != sizeof mark || sys_fdatasync(w->fd) != 0)
+    if (pages_append(&w->pages, mark, sizeof mark) != sizeof mark ||
+        sys_fdatasync(w->pages.fd) != 0)
         diag_warn("journal: the mark of a clean close could not be written; the next start may "
                   "report a torn tail of a few bytes");
 }
@@ -282,10 +314,10 @@ void writer_release(struct writer *w)
         sys.unlink_at(w->dir, "next.tmp", 0);
         w->next_fd = -1;
     }
-    if (w->fd < 0)
-        return;
-    if (writer_sync(w) == ERR_ok && !w->manifest_due)
-        leave_mark(w);
-    sys.close(w->fd);
-    w->fd = -1;
+    if (w->pages.fd >= 0) {
+        if (writer_sync(w) == ERR_ok && !w->manifest_due)
+            leave_mark(w);
+        sys.close(w->pages.fd);
+    }
+    pages_release(&w->pages);
 }

@@ -17,14 +17,16 @@
 
 #include <pthread.h>
 
+#include "log/pages.h"
 #include "log/recover.h"
 
 struct writer {
     int dir;
     uint64_t segment_size;
-    int fd;                       /* the current segment, -1 for none */
+    bool direct;                  /* write past the page cache */
+    struct pages pages;           /* the current segment, fd -1 for none; the next record goes to
+                                     its end */
     struct segment_header header; /* of it */
-    uint64_t at;                  /* where the next record goes */
     uint64_t next_seq;            /* its number */
     struct frame_chain chain;     /* the chain value before it */
     uint64_t synced_seq;          /* every record below was on disk after the last writer_sync */
@@ -45,8 +47,8 @@ struct writer {
 /* Goes on where recover_read stopped: opens the last segment, or makes the first one of a new
  * journal; cuts a torn tail; writes the manifest where it is stale; syncs. The writer must be
  * zero. ERR_io, ERR_disk_full: report->damage says which call failed. */
-enum err writer_init(struct writer *w, int dir, uint64_t segment_size, const struct recovered *r,
-                     struct journal_report *report);
+enum err writer_init(struct writer *w, int dir, uint64_t segment_size, bool direct,
+                     const struct recovered *r, struct journal_report *report);
 
 /*
  * Writes whole records, rolling to the next segment as they fill up; `sync` makes each part

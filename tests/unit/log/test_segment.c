@@ -122,7 +122,7 @@ static void prepares_zeros_and_gives_up_when_told(void **state)
     atomic_bool stop = false;
     dir_write(&d, &files);
     int dir = dir_open(&d);
-    int fd = segment_prepare(dir, 3u << 20, &stop, &f);
+    int fd = segment_prepare(dir, 3u << 20, true, &stop, &f);
     assert_true(fd >= 0);
     close(fd);
     files = dir_read(&d);
@@ -132,7 +132,7 @@ static void prepares_zeros_and_gives_up_when_told(void **state)
     assert_int_equal(file_used(&files.list[0]), 0);
     files_free(&files);
     stop = true;
-    assert_int_equal(segment_prepare(dir, 3u << 20, &stop, &f), -1);
+    assert_int_equal(segment_prepare(dir, 3u << 20, true, &stop, &f), -1);
     files = dir_read(&d);
     assert_int_equal(files.count, 0);
     close(dir);
