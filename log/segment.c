@@ -138,7 +138,8 @@ static int compare_seq(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-int segment_list(int dir, uint64_t **out, size_t *count)
+int segment_list_names(int dir, bool (*parse)(const char *name, uint64_t *seq), uint64_t **out,
+                       size_t *count)
 {
     int fd = sys_open_at(dir, ".", O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
@@ -155,7 +156,7 @@ int segment_list(int dir, uint64_t **out, size_t *count)
     uint64_t first_seq;
     errno = 0;
     while ((entry = readdir(list)) != NULL) {
-        if (segment_name_parse(entry->d_name, &first_seq))
+        if (parse(entry->d_name, &first_seq))
             buf_add(&found, &first_seq, sizeof first_seq);
         errno = 0;
     }
@@ -171,6 +172,11 @@ int segment_list(int dir, uint64_t **out, size_t *count)
     if (*count > 0)
         qsort(*out, *count, sizeof first_seq, compare_seq);
     return 0;
+}
+
+int segment_list(int dir, uint64_t **out, size_t *count)
+{
+    return segment_list_names(dir, segment_name_parse, out, count);
 }
 
 uint64_t segment_size_next(uint64_t size, uint64_t size_max, uint64_t record_len)
@@ -233,8 +239,7 @@ int segment_prepare(int dir, uint64_t size, bool direct, const atomic_bool *stop
     return direct && error == EINVAL ? segment_prepare(dir, size, false, stop, f) : -1;
 }
 
-/* Gives a finished file its name, on disk. */
-static enum err put_in_place(int dir, const char *tmp, const char *name, struct failure *f)
+enum err segment_put_in_place(int dir, const char *tmp, const char *name, struct failure *f)
 {
     int rc;
     do
@@ -265,7 +270,7 @@ enum err segment_publish(int dir, int fd, const struct segment_header *h, struct
         failure_set(f, "fsync", "next.tmp");
         return ERR_disk_full;
     }
-    return put_in_place(dir, "next.tmp", name, f);
+    return segment_put_in_place(dir, "next.tmp", name, f);
 }
 
 enum err manifest_write(int dir, const struct manifest *m, struct failure *f)
@@ -285,7 +290,7 @@ enum err manifest_write(int dir, const struct manifest *m, struct failure *f)
     if (sys_fsync(fd) != 0)
         goto failed;
     sys.close(fd);
-    return put_in_place(dir, tmp, "manifest", f);
+    return segment_put_in_place(dir, tmp, "manifest", f);
 failed:
     failure_set(f, call, tmp);
     discard(dir, fd, tmp);
@@ -345,5 +350,5 @@ int segment_keep_torn(int dir, int fd, const char *name, uint64_t from, uint64_t
         return -1;
     }
     sys.close(copy);
-    return put_in_place(dir, tmp, out, f) == ERR_ok ? 0 : -1;
+    return segment_put_in_place(dir, tmp, out, f) == ERR_ok ? 0 : -1;
 }

@@ -67,6 +67,9 @@ bool manifest_decode(const uint8_t *in, struct manifest *m);
 
 /* The numbers that begin the segments of the directory, ascending; free(*out). -1 with errno. */
 int segment_list(int dir, uint64_t **out, size_t *count);
+/* The same for other files that are named by a number: those whose names `parse` takes. */
+int segment_list_names(int dir, bool (*parse)(const char *name, uint64_t *seq), uint64_t **out,
+                       size_t *count);
 
 /* The bytes of the segment behind one of `size` bytes (0: of the first), big enough for a record
  * of `record_len` bytes with its overhead: whole pages. */
@@ -82,6 +85,10 @@ int segment_prepare(int dir, uint64_t size, bool direct, const atomic_bool *stop
  * nothing happened, try again with a newly prepared file. ERR_read_only: the directory could not
  * be synced. */
 enum err segment_publish(int dir, int fd, const struct segment_header *h, struct failure *f);
+
+/* Gives a finished and synced file its name, on disk. ERR_disk_full: it has it not. ERR_read_only:
+ * the directory could not be synced, nobody knows. */
+enum err segment_put_in_place(int dir, const char *tmp, const char *name, struct failure *f);
 
 /* Replaces the manifest. ERR_disk_full: the old one is still there. ERR_read_only: as above. */
 enum err manifest_write(int dir, const struct manifest *m, struct failure *f);

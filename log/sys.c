@@ -2,9 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -33,6 +38,76 @@ static int real_unwake(int fd)
     return eventfd_read(fd, &count);
 }
 
+static int open_pidfd(pid_t pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+/* The child holds copies of all descriptors: of connections, which would stay open when the parent
+ * closes them, and of the lock of the data directory. */
+static void close_all_but(int keep_fd)
+{
+    if (close_range(3, (unsigned)keep_fd - 1, 0) == 0 &&
+        close_range((unsigned)keep_fd + 1, UINT_MAX, 0) == 0)
+        return;
+    for (int fd = 3; fd < (int)sysconf(_SC_OPEN_MAX); fd++)
+        if (fd != keep_fd)
+            close(fd);
+}
+
+static _Noreturn void child_run(pid_t parent, int keep_fd, int (*run)(void *arg), void *arg)
+{
+    /* What it would do is worth nothing without the parent, which may be gone already. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+        _exit(EXIT_FAILURE);
+    close_all_but(keep_fd);
+    errno = 0;
+    (void)!nice(10);
+    _exit(run(arg));
+}
+
+static int real_child_start(int keep_fd, int (*run)(void *arg), void *arg)
+{
+    sigset_t all, before;
+    pid_t parent = getpid();
+    /* The child keeps all signals blocked: the handlers are those of the loop, and write to
+     * descriptors that are something else there. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t pid = fork();
+    if (pid == 0)
+        child_run(parent, keep_fd, run, arg);
+    int saved = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = saved;
+    if (pid < 0)
+        return -1;
+    int pidfd = open_pidfd(pid);
+    if (pidfd < 0) {
+        saved = errno;
+        kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+        errno = saved;
+    }
+    return pidfd;
+}
+
+static int real_child_wait(int pidfd, int *status)
+{
+    siginfo_t info;
+    while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) != 0)
+        if (errno != EINTR)
+            return -1;
+    *status = info.si_code == CLD_EXITED ? info.si_status : -1;
+    return 0;
+}
+
+static int real_child_kill(int pidfd)
+{
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+}
+
 /* clang-format off */
 #define REAL_CALLS {                    \
     .open_at = real_open_at,            \
@@ -53,6 +128,9 @@ static int real_unwake(int fd)
     .thread_start = pthread_create,     \
     .wait_until = pthread_cond_timedwait, \
     .now_ms = clock_mono_ms,            \
+    .child_start = real_child_start,    \
+    .child_wait = real_child_wait,      \
+    .child_kill = real_child_kill,      \
 }
 /* clang-format on */
 

@@ -34,6 +34,12 @@ struct sys {
                         void *arg);
     int (*wait_until)(pthread_cond_t *cond, pthread_mutex_t *lock, const struct timespec *when);
     int64_t (*now_ms)(void); /* monotonic */
+    /* Forks. The child has no descriptors but 0, 1, 2 and `keep_fd`, runs as the least important,
+     * dies with the thread that called, and exits with run(arg). In the parent: a pidfd, or -1. */
+    int (*child_start)(int keep_fd, int (*run)(void *arg), void *arg);
+    /* Waits for its end; *status is its exit code, or -1 where it was killed. The pidfd stays. */
+    int (*child_wait)(int pidfd, int *status);
+    int (*child_kill)(int pidfd); /* does not wait */
 };
 
 extern struct sys sys;
