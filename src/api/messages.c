@@ -77,7 +77,6 @@ enum err rpc_send(struct rpc *rpc, struct problem *problem)
     if (problem->retry_ms > 0)
         return ERR_too_many_requests;
     post->id = uuid_random();
-    model_prefetch_message(engine_model(a->engine), &post->id);
     enum err err = read_message(rpc, post, problem);
     if (err != ERR_ok)
         return err;

@@ -206,8 +206,8 @@ const struct session *model_session_by_token(const struct model *m,
 const struct group *model_group(const struct model *m, uint32_t number);
 const struct group *model_group_by_id(const struct model *m, const struct uuid *id);
 const struct message *model_message_by_id(const struct model *m, const struct uuid *id);
-/* Fetches the place of a new message's id into the cache, some work before it is proposed. */
-void model_prefetch_message(const struct model *m, const struct uuid *id);
+/* Fetches into the cache what model_commit will need for this record, some work before. */
+void model_prefetch(const struct model *m, uint16_t type, struct bytes payload);
 const struct message *model_message_by_client_id(const struct model *m, const struct user *author,
                                                  struct bytes client_id);
 /* Past members too. */
