@@ -15,6 +15,7 @@ struct pending *pending_new(struct api *a, struct conn *c)
     if (p != NULL) {
         a->free_pendings = p->next_free;
         a->free_pending_count--;
+        __builtin_prefetch(a->free_pendings); /* the next message's */
     } else {
         p = aligned_alloc(_Alignof(struct pending), sizeof *p);
         ENSURE(p != NULL); /* out of memory ends the process */
