@@ -19,6 +19,7 @@
 
 #include "log/frame.h"
 #include "log/journal.h"
+#include "log/snapshot.h"
 
 struct batch {
     struct batch *next; /* of done and spare batches */
@@ -36,6 +37,14 @@ struct batch {
 struct batch *batch_new(void);
 void batch_free(struct batch *b);
 
+/* How a snapshot ended. */
+struct snapshot_result {
+    enum err err;
+    uint64_t seq;
+    uint64_t bytes;
+    char why[256];
+};
+
 struct journal_backend {
     int (*fd)(const void *impl);
     /* Takes over the batch; nothing else is offered at that time. */
@@ -50,9 +59,17 @@ struct journal_backend {
     uint64_t (*durable)(void *impl, uint64_t first_seq);
     /* After ERR_disk_full: is there room again? Asks for a probe where not. */
     bool (*writable)(void *impl);
-    /* Blocks until take_done has something. Only while a batch is offered or taken. */
+    /* Blocks until take_done or take_snapshot has something. Only while a batch is offered or
+     * taken, or a snapshot is being written. */
     void (*wait)(void *impl);
-    /* Ends the backend; nothing is offered or taken. Frees impl. */
+    /* Begins a snapshot; none is being written. The hooks live as long as the journal. */
+    enum err (*snapshot)(void *impl, const struct journal_hooks *hooks,
+                         const struct snapshot_header *h);
+    /* Fetches the result of what `snapshot` began; false: not ended yet. */
+    bool (*take_snapshot)(void *impl, struct snapshot_result *out);
+    /* Makes the snapshot that is being written end soon. */
+    void (*stop_snapshot)(void *impl);
+    /* Ends the backend; nothing is offered or taken, no snapshot is being written. Frees impl. */
     void (*close)(void *impl);
 };
 
@@ -64,6 +81,8 @@ struct journal_start {
     struct frame_key key;
     struct frame_chain chain;
     uint64_t next_seq;
+    uint64_t snapshot_seq; /* the snapshot that was loaded; 0: none */
+    uint64_t bytes_since;  /* of the records behind it */
     uint32_t record_max;
     size_t queue_max;
 };

@@ -7,6 +7,7 @@
 
 #include "base/diag.h"
 #include "base/ensure.h"
+#include "log/keeper.h"
 #include "log/sys.h"
 
 #define SYNC_EVERY_MS  1000
@@ -19,12 +20,15 @@ struct disk {
     int64_t sync_at_ms; /* EVERY_SECOND and dirty: when to sync */
     /* set before the thread starts */
     pthread_t thread;
+    struct keeper *keeper;
     int event_fd;
+    bool unwake_due; /* the loop's: it looked before it was woken */
     /* written by the disk thread, read by the loop thread */
     atomic_uint_least64_t synced_seq; /* every record below is on disk */
     /* both, under the lock */
     pthread_mutex_t lock;
     pthread_cond_t wake;
+    pthread_cond_t synced; /* sync_wanted was answered; one waits at most */
     struct batch *offered;
     struct batch *done_first;
     struct batch *done_last;
@@ -33,6 +37,7 @@ struct disk {
     bool full;   /* take nothing until a probe found room */
     bool failed; /* take nothing any more */
     bool probe_wanted;
+    bool sync_wanted;      /* before a snapshot gets its name */
     int64_t probe_next_ms; /* not before */
 };
 
@@ -104,7 +109,8 @@ static void write_batch(struct disk *d)
     give_back(d, b);
 }
 
-/* The sync of --fsync 1s. Where it fails and no batch is there to say so, an empty one does. */
+/* The sync that no batch asks for. Where it fails and no batch is there to say so, an empty one
+ * does. */
 static void timed_sync(struct disk *d)
 {
     unlock(d);
@@ -119,6 +125,14 @@ static void timed_sync(struct disk *d)
     lock(d);
     if (notice)
         give_back(d, notice);
+}
+
+static void wanted_sync(struct disk *d)
+{
+    d->sync_wanted = false;
+    if (!d->failed)
+        timed_sync(d);
+    pthread_cond_signal(&d->synced);
 }
 
 static void probe(struct disk *d)
@@ -163,7 +177,9 @@ static void *disk_run(void *arg)
     lock(d);
     for (;;) {
         bool sync_due = d->sync == JOURNAL_SYNC_EVERY_SECOND && d->writer.dirty && !d->failed;
-        if (sync_due && sys.now_ms() >= d->sync_at_ms)
+        if (d->sync_wanted)
+            wanted_sync(d);
+        else if (sync_due && sys.now_ms() >= d->sync_at_ms)
             timed_sync(d);
         else if (d->offered && !d->full && !d->failed)
             write_batch(d);
@@ -176,6 +192,29 @@ static void *disk_run(void *arg)
     }
     unlock(d);
     return NULL;
+}
+
+/* ---- the helper thread of a snapshot ---- */
+
+static bool disk_sync_to(void *ctx, uint64_t seq)
+{
+    struct disk *d = ctx;
+    lock(d);
+    while (!d->failed && atomic_load(&d->synced_seq) <= seq) {
+        d->sync_wanted = true;
+        if (d->idle)
+            pthread_cond_signal(&d->wake);
+        pthread_cond_wait(&d->synced, &d->lock);
+    }
+    bool ok = !d->failed;
+    unlock(d);
+    return ok;
+}
+
+static void disk_snapshot_ended(void *ctx)
+{
+    struct disk *d = ctx;
+    ENSURE(sys.wake(d->event_fd) == 0);
 }
 
 /* ---- the loop thread ---- */
@@ -216,9 +255,12 @@ static struct batch *disk_take_done(void *impl)
     d->done_first = NULL;
     d->done_last = NULL;
     unlock(d);
-    if (b)
-        (void)sys.unwake(
-            d->event_fd); /* EAGAIN: looked before being woken, which is still to come */
+    /* Who looks before being woken is woken afterwards, for nothing: that wake is taken back here,
+     * or the descriptor would stay readable. */
+    if ((b || d->unwake_due) && sys.unwake(d->event_fd) != 0)
+        d->unwake_due = true;
+    else
+        d->unwake_due = false;
     return b;
 }
 
@@ -250,6 +292,38 @@ static void disk_wait(void *impl)
         ENSURE(errno == EINTR);
 }
 
+static enum err disk_snapshot(void *impl, const struct journal_hooks *hooks,
+                              const struct snapshot_header *h)
+{
+    struct disk *d = impl;
+    return keeper_start(d->keeper, hooks, h);
+}
+
+static bool disk_take_snapshot(void *impl, struct snapshot_result *out)
+{
+    struct disk *d = impl;
+    if (!keeper_take(d->keeper, out))
+        return false;
+    d->unwake_due = true; /* its wake may have been taken with a batch's: then nothing is there */
+    return true;
+}
+
+static void disk_stop_snapshot(void *impl)
+{
+    struct disk *d = impl;
+    keeper_stop(d->keeper);
+}
+
+static void disk_free(struct disk *d)
+{
+    keeper_free(d->keeper);
+    sys.close(d->event_fd);
+    pthread_cond_destroy(&d->synced);
+    pthread_cond_destroy(&d->wake);
+    pthread_mutex_destroy(&d->lock);
+    free(d);
+}
+
 static void disk_close(void *impl)
 {
     struct disk *d = impl;
@@ -266,10 +340,7 @@ static void disk_close(void *impl)
         d->done_first = b->next;
         batch_free(b);
     }
-    sys.close(d->event_fd);
-    pthread_cond_destroy(&d->wake);
-    pthread_mutex_destroy(&d->lock);
-    free(d);
+    disk_free(d);
 }
 
 const struct journal_backend disk_backend = {
@@ -280,10 +351,14 @@ const struct journal_backend disk_backend = {
     .durable = disk_durable,
     .writable = disk_writable,
     .wait = disk_wait,
+    .snapshot = disk_snapshot,
+    .take_snapshot = disk_take_snapshot,
+    .stop_snapshot = disk_stop_snapshot,
     .close = disk_close,
 };
 
-struct disk *disk_start(struct writer *writer, enum journal_sync sync, struct failure *f)
+struct disk *disk_start(struct writer *writer, enum journal_sync sync, uint64_t snapshot_seq,
+                        struct failure *f)
 {
     struct disk *d = xcalloc(1, sizeof *d);
     pthread_condattr_t monotonic;
@@ -300,6 +375,9 @@ struct disk *disk_start(struct writer *writer, enum journal_sync sync, struct fa
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&d->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&d->synced, NULL);
+    d->keeper = keeper_new(writer->dir, snapshot_seq,
+                           &(struct keeper_hooks){d, disk_sync_to, disk_snapshot_ended});
     ENSURE(!writer->preparing);
     memcpy(&d->writer, writer, sizeof *writer);
     atomic_init(&d->writer.stop, false);
@@ -310,9 +388,6 @@ struct disk *disk_start(struct writer *writer, enum journal_sync sync, struct fa
         return d;
     }
     failure_set(f, "starting the thread", ".");
-    sys.close(d->event_fd);
-    pthread_cond_destroy(&d->wake);
-    pthread_mutex_destroy(&d->lock);
-    free(d);
+    disk_free(d);
     return NULL;
 }

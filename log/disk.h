@@ -22,8 +22,9 @@ struct disk;
 extern const struct journal_backend disk_backend;
 
 /* Starts the thread, which owns *writer (moved in; the caller's is empty afterwards) and the
- * directory's descriptor. NULL with *f where the system has no eventfd or thread to give; then
- * nothing was taken. */
-struct disk *disk_start(struct writer *writer, enum journal_sync sync, struct failure *f);
+ * directory's descriptor. `snapshot_seq`: of the snapshot that was loaded; 0: none. NULL with *f
+ * where the system has no eventfd or thread to give; then nothing was taken. */
+struct disk *disk_start(struct writer *writer, enum journal_sync sync, uint64_t snapshot_seq,
+                        struct failure *f);
 
 #endif

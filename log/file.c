@@ -72,18 +72,24 @@ enum err journal_open_files(const struct journal_options *options,
     if (e != ERR_ok)
         return e;
     e = recover_read(dir, false, hooks, report, &found);
+    /* What a crash left of a snapshot; where it is not there, so much the better. */
     if (e == ERR_ok)
-        e = writer_init(&writer, dir, o.segment_size, o.sync == JOURNAL_SYNC_ALWAYS, &found, report);
+        sys.unlink_at(dir, SNAPSHOT_TMP, 0);
+    if (e == ERR_ok)
+        e = writer_init(&writer, dir, o.segment_size, o.sync == JOURNAL_SYNC_ALWAYS, &found,
+                        report);
     struct journal_start start = {
         .backend = &disk_backend,
         .epoch = writer.header.epoch,
         .key = writer.header.key,
         .chain = writer.chain,
         .next_seq = writer.next_seq,
+        .snapshot_seq = report->snapshot_seq,
+        .bytes_since = report->bytes,
         .record_max = o.record_max,
         .queue_max = o.queue_max,
     };
-    if (e == ERR_ok && !(disk = disk_start(&writer, o.sync, &f)))
+    if (e == ERR_ok && !(disk = disk_start(&writer, o.sync, report->snapshot_seq, &f)))
         e = recover_failed(report, &f);
     if (e != ERR_ok) {
         writer_release(&writer);

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/ensure.h"
 #include "log/backend.h"
 
@@ -31,12 +32,17 @@ struct journal {
     struct uuid epoch;
     struct frame_key key;
     struct frame_chain chain; /* after record next_seq - 1 */
-    struct batch *open;       /* being filled, or NULL */
-    size_t early_at;          /* offer it at this length, before the turn ends */
-    bool offered;             /* the backend may have a batch that it has not taken */
-    struct batch *done;       /* what is being handed out, oldest first */
-    uint32_t done_count;      /* records of the first that were */
-    size_t done_len;          /* their bytes */
+    struct frame_chain committed_chain;
+    uint64_t snapshot_seq;     /* the newest snapshot; 0: none */
+    uint64_t bytes_since;      /* committed since then */
+    uint64_t bytes_in_running; /* of these, in the one that is being written */
+    bool snapshotting;
+    struct batch *open;  /* being filled, or NULL */
+    size_t early_at;     /* offer it at this length, before the turn ends */
+    bool offered;        /* the backend may have a batch that it has not taken */
+    struct batch *done;  /* what is being handed out, oldest first */
+    uint32_t done_count; /* records of the first that were */
+    size_t done_len;     /* their bytes */
     struct batch *spare;
     unsigned spare_count;
 };
@@ -88,6 +94,9 @@ struct journal *journal_new(const struct journal_start *start, const struct jour
     j->epoch = start->epoch;
     j->key = start->key;
     j->chain = start->chain;
+    j->committed_chain = start->chain;
+    j->snapshot_seq = start->snapshot_seq;
+    j->bytes_since = start->bytes_since;
     return j;
 }
 
@@ -224,10 +233,46 @@ static void fail_from(struct journal *j, struct batch *b, size_t done_len)
     }
 }
 
+/* How far ahead of its commit a record is announced. */
+#define SOON 2
+
+/* The record that is handed out SOON records after the next one. */
+struct soon {
+    uint32_t index;
+    size_t at;
+};
+
+static void soon_step(const struct batch *b, struct soon *s)
+{
+    if (s->index < b->done)
+        s->at += FRAME_OVERHEAD + frame_u32(b->frames.p + s->at);
+    s->index++;
+}
+
+static struct soon soon_start(const struct journal *j, const struct batch *b)
+{
+    struct soon s = {j->done_count, j->done_len};
+    for (int i = 0; i < SOON; i++)
+        soon_step(b, &s);
+    return s;
+}
+
+static void soon_tell(const struct journal *j, const struct batch *b, const struct soon *s)
+{
+    if (s->index >= b->done)
+        return;
+    const uint8_t *p = b->frames.p + s->at;
+    __builtin_prefetch(b->tickets[s->index]);
+    if (j->hooks.on_soon)
+        j->hooks.on_soon(j->hooks.ctx, frame_u16(p + 4),
+                         bytes_of(p + FRAME_HEADER_LEN, frame_u32(p)));
+}
+
 /* Hands out the records of the first done batch, until it ends or `left` is used up. */
 static void dispatch_batch(struct journal *j, size_t *left)
 {
     struct batch *b = j->done;
+    struct soon soon = soon_start(j, b);
     while (j->done_count<b->done && * left> 0) {
         const uint8_t *p = b->frames.p + j->done_len;
         struct journal_record record = {
@@ -238,14 +283,19 @@ static void dispatch_batch(struct journal *j, size_t *left)
         size_t len = FRAME_OVERHEAD + record.payload.len;
         void *ticket = b->tickets[j->done_count];
         ENSURE(record.seq == j->committed + 1);
+        soon_tell(j, b, &soon);
+        soon_step(b, &soon);
         j->done_count++;
         j->done_len += len;
+        j->bytes_since += len;
         j->committed = record.seq;
         j->pending--;
         j->queue_len -= len;
         *left -= len < *left ? len : *left;
         j->hooks.on_commit(j->hooks.ctx, &record, ticket);
     }
+    if (j->done_count > 0)
+        memcpy(j->committed_chain.b, b->frames.p + j->done_len - FRAME_CHAIN_LEN, FRAME_CHAIN_LEN);
     if (j->done_count < b->done)
         return;
     if (b->why != ERR_ok)
@@ -254,6 +304,21 @@ static void dispatch_batch(struct journal *j, size_t *left)
     j->done_count = 0;
     j->done_len = 0;
     recycle(j, b);
+}
+
+/* Says how a snapshot ended, if it has. */
+static void dispatch_snapshot(struct journal *j)
+{
+    struct snapshot_result r;
+    if (!j->backend->take_snapshot(j->impl, &r))
+        return;
+    j->snapshotting = false;
+    if (r.err == ERR_ok) {
+        j->snapshot_seq = r.seq;
+        j->bytes_since -= j->bytes_in_running;
+    }
+    if (j->hooks.on_snapshot)
+        j->hooks.on_snapshot(j->hooks.ctx, r.err, r.seq, r.bytes, r.why);
 }
 
 bool journal_dispatch(struct journal *j, size_t bytes_max)
@@ -268,6 +333,8 @@ bool journal_dispatch(struct journal *j, size_t bytes_max)
     if (j->pending == 0)
         for (struct batch *b = j->spare; b; b = b->next)
             batch_shrink(b);
+    if (j->snapshotting)
+        dispatch_snapshot(j);
     j->dispatching = false;
     return j->done != NULL;
 }
@@ -281,6 +348,12 @@ void journal_close(struct journal *j)
         j->state = JOURNAL_DRAINING;
     while (journal_dispatch(j, JOURNAL_ALL) || j->pending > 0)
         j->backend->wait(j->impl);
+    if (j->snapshotting)
+        j->backend->stop_snapshot(j->impl);
+    while (j->snapshotting) {
+        j->backend->wait(j->impl);
+        journal_dispatch(j, JOURNAL_ALL);
+    }
     j->backend->close(j->impl);
     batch_free(j->open);
     while (j->spare) {
@@ -289,6 +362,35 @@ void journal_close(struct journal *j)
         batch_free(b);
     }
     free(j);
+}
+
+enum err journal_snapshot(struct journal *j)
+{
+    ENSURE(!j->dispatching && j->hooks.on_save);
+    if (j->state == JOURNAL_FAILED)
+        return ERR_read_only;
+    if (j->state == JOURNAL_DRAINING)
+        return ERR_shutting_down;
+    if (j->snapshotting)
+        return ERR_busy;
+    if (j->committed == j->snapshot_seq)
+        return ERR_refused;
+    struct snapshot_header h = {
+        .epoch = j->epoch,
+        .seq = j->committed,
+        .time_ms = clock_wall_ms(),
+        .key = j->key,
+        .chain = j->committed_chain,
+    };
+    enum err e = j->backend->snapshot(j->impl, &j->hooks, &h);
+    j->snapshotting = e == ERR_ok;
+    j->bytes_in_running = j->bytes_since;
+    return e;
+}
+
+uint64_t journal_bytes_since_snapshot(const struct journal *j)
+{
+    return j->bytes_since;
 }
 
 int journal_fd(const struct journal *j)

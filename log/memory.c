@@ -7,6 +7,8 @@
 struct memory {
     struct journal_memory *past; /* the caller's; outlives the journal */
     struct batch *offered;
+    bool snapshot_ended;
+    struct snapshot_result result;
 };
 
 static int memory_fd(const void *impl)
@@ -84,6 +86,50 @@ static void memory_wait(void *impl)
     (void)impl;
 }
 
+/* Drops the frames of the records up to `seq`. */
+static void drop_frames(struct journal_memory *past, uint64_t seq)
+{
+    size_t at = 0;
+    while (at < past->len && frame_u64(past->bytes + at + 8) <= seq)
+        at += FRAME_OVERHEAD + frame_u32(past->bytes + at);
+    if (at > 0)
+        memmove(past->bytes, past->bytes + at, past->len - at);
+    past->len -= at;
+}
+
+static enum err memory_snapshot(void *impl, const struct journal_hooks *hooks,
+                                const struct snapshot_header *h)
+{
+    struct memory *m = impl;
+    struct buf out = {0};
+    struct snapshot_info info;
+    struct failure f;
+    struct snapshot_writer *w = snapshot_begin(-1, &out, h);
+    hooks->on_save(hooks->ctx, w);
+    ENSURE(snapshot_end(w, &info, &f) == ERR_ok);
+    free(m->past->snapshot);
+    m->past->snapshot = out.p;
+    m->past->snapshot_len = out.len;
+    drop_frames(m->past, h->seq);
+    m->snapshot_ended = true;
+    m->result = (struct snapshot_result){.seq = h->seq, .bytes = info.bytes};
+    return ERR_ok;
+}
+
+static bool memory_take_snapshot(void *impl, struct snapshot_result *out)
+{
+    struct memory *m = impl;
+    bool ended = m->snapshot_ended;
+    m->snapshot_ended = false;
+    *out = m->result;
+    return ended;
+}
+
+static void memory_stop_snapshot(void *impl)
+{
+    (void)impl;
+}
+
 static void memory_close(void *impl)
 {
     struct memory *m = impl;
@@ -99,6 +145,9 @@ static const struct journal_backend backend = {
     .durable = memory_durable,
     .writable = memory_writable,
     .wait = memory_wait,
+    .snapshot = memory_snapshot,
+    .take_snapshot = memory_take_snapshot,
+    .stop_snapshot = memory_stop_snapshot,
     .close = memory_close,
 };
 
@@ -126,6 +175,26 @@ static enum err replay(const struct journal_memory *past, const struct journal_h
     return ERR_ok;
 }
 
+/* Loads the snapshot, if there is one; *start goes on behind it. */
+static enum err load(const struct journal_memory *past, const struct journal_hooks *hooks,
+                     struct journal_start *start)
+{
+    struct snapshot_info info;
+    struct snapshot_fault fault;
+    if (past->snapshot_len == 0)
+        return ERR_ok;
+    if (!hooks->on_load)
+        return ERR_damaged;
+    struct bytes all = bytes_of(past->snapshot, past->snapshot_len);
+    enum err e = snapshot_read_memory(all, hooks, &info, &fault);
+    if (e != ERR_ok || !uuid_equal(&info.header.epoch, &past->epoch))
+        return ERR_damaged;
+    start->snapshot_seq = info.header.seq;
+    start->next_seq = info.header.seq + 1;
+    start->chain = info.header.chain;
+    return ERR_ok;
+}
+
 enum err journal_open_memory(struct journal_memory *memory, const struct journal_hooks *hooks,
                              struct journal **out)
 {
@@ -137,10 +206,13 @@ enum err journal_open_memory(struct journal_memory *memory, const struct journal
         .epoch = memory->epoch,
         .chain = frame_chain_start(memory->epoch.b),
         .next_seq = 1,
+        .bytes_since = memory->len,
         .record_max = JOURNAL_RECORD_MAX_DEFAULT,
         .queue_max = JOURNAL_QUEUE_MAX_DEFAULT,
     };
-    enum err e = replay(memory, hooks, &start.key, &start.chain, &start.next_seq);
+    enum err e = load(memory, hooks, &start);
+    if (e == ERR_ok)
+        e = replay(memory, hooks, &start.key, &start.chain, &start.next_seq);
     if (e != ERR_ok)
         return e;
     struct memory *m = xcalloc(1, sizeof *m);
@@ -153,5 +225,6 @@ enum err journal_open_memory(struct journal_memory *memory, const struct journal
 void journal_memory_release(struct journal_memory *memory)
 {
     free(memory->bytes);
+    free(memory->snapshot);
     *memory = (struct journal_memory){0};
 }
