@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/ensure.h"
+#include "model/save.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@ struct engine {
     struct journal *journal;
     struct engine_hooks hooks;
     struct event_sink sink;
+    engine_snapshot_fn *on_snapshot; /* NULL: nobody asks */
+    void *on_snapshot_ctx;
     struct buf payload;  /* of the record that is being proposed */
     void *origin;        /* of the record that is being committed */
     int64_t now;         /* the newest time that was given */
@@ -51,6 +54,62 @@ static void engine_fail(void *ctx, void *ticket, enum err why)
     p->done(p, why, 0);
 }
 
+/* ---- snapshots ------------------------------------------------------------------------------- */
+
+static bool engine_load(void *ctx, uint16_t type, struct bytes payload)
+{
+    struct engine *e = ctx;
+    return model_load(e->model, type, payload);
+}
+
+static bool engine_loaded(void *ctx, uint64_t seq)
+{
+    struct engine *e = ctx;
+    return model_loaded(e->model, seq);
+}
+
+static void engine_reset(void *ctx)
+{
+    struct engine *e = ctx;
+    model_reset(e->model);
+    e->bad_record = 0;
+}
+
+static void save_record(void *ctx, uint16_t type, struct bytes payload)
+{
+    snapshot_add(ctx, type, payload);
+}
+
+/* In a forked child, with files: reads only. */
+static void engine_save(void *ctx, struct snapshot_writer *w)
+{
+    const struct engine *e = ctx;
+    model_save(e->model, save_record, w);
+}
+
+static void engine_snapshot_ended(void *ctx, enum err err, uint64_t seq, uint64_t bytes,
+                                  const char *why)
+{
+    const struct engine *e = ctx;
+    struct engine_snapshot_result result = {.err = err, .seq = seq, .bytes = bytes, .why = why};
+    if (e->on_snapshot != NULL)
+        e->on_snapshot(e->on_snapshot_ctx, &result);
+}
+
+static struct journal_hooks engine_journal_hooks(struct engine *e)
+{
+    return (struct journal_hooks){.ctx = e,
+                                  .on_commit = engine_commit,
+                                  .on_fail = engine_fail,
+                                  .on_load = engine_load,
+                                  .on_loaded = engine_loaded,
+                                  .on_reset = engine_reset,
+                                  .on_save = engine_save,
+                                  .on_snapshot = engine_snapshot_ended};
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
 struct engine *engine_new(const struct engine_hooks *hooks)
 {
     struct engine *e = xcalloc(1, sizeof *e);
@@ -76,7 +135,7 @@ static enum err engine_opened(struct engine *e, enum err err)
 enum err engine_open_files(struct engine *e, const struct journal_options *options,
                            struct journal_report *report)
 {
-    struct journal_hooks hooks = {e, engine_commit, engine_fail};
+    struct journal_hooks hooks = engine_journal_hooks(e);
     enum err err = engine_opened(e, journal_open_files(options, &hooks, report, &e->journal));
     if (err == ERR_damaged && e->bad_record != 0)
         snprintf(report->damage, sizeof report->damage,
@@ -88,7 +147,7 @@ enum err engine_open_files(struct engine *e, const struct journal_options *optio
 
 enum err engine_open_memory(struct engine *e, struct journal_memory *memory)
 {
-    struct journal_hooks hooks = {e, engine_commit, engine_fail};
+    struct journal_hooks hooks = engine_journal_hooks(e);
     return engine_opened(e, journal_open_memory(memory, &hooks, &e->journal));
 }
 
@@ -121,6 +180,22 @@ enum err engine_propose(struct engine *e, const struct record *r, struct proposa
     err = journal_propose(e->journal, (uint16_t)r->type, buf_bytes(&e->payload), p);
     buf_shrink(&e->payload, 64 * 1024);
     return err;
+}
+
+enum err engine_snapshot(struct engine *e)
+{
+    return e->journal != NULL ? journal_snapshot(e->journal) : ERR_shutting_down;
+}
+
+void engine_on_snapshot(struct engine *e, engine_snapshot_fn *fn, void *ctx)
+{
+    e->on_snapshot = fn;
+    e->on_snapshot_ctx = ctx;
+}
+
+uint64_t engine_bytes_since_snapshot(const struct engine *e)
+{
+    return e->journal != NULL ? journal_bytes_since_snapshot(e->journal) : 0;
 }
 
 int64_t engine_now(struct engine *e)

@@ -36,7 +36,8 @@ struct engine_hooks {
 
 struct engine *engine_new(const struct engine_hooks *hooks);
 
-/* Replays the journal of options->dir into the model and goes live. Errors as journal_open_files;
+/* Loads the newest snapshot of options->dir, replays the journal behind it into the model and goes
+ * live. Errors as journal_open_files;
  * ERR_damaged also for a record that this version does not know (report->damage names it). */
 enum err engine_open_files(struct engine *e, const struct journal_options *options,
                            struct journal_report *report) MUST_CHECK;
@@ -51,6 +52,30 @@ void engine_free(struct engine *e);
  * journal_propose's errors (ERR_shutting_down also before the open and after the close), come back
  * at once, and done is then never called. */
 enum err engine_propose(struct engine *e, const struct record *r, struct proposal *p) MUST_CHECK;
+
+/*
+ * Begins to write a snapshot of the model (journal_snapshot says how, and which errors there are;
+ * ERR_shutting_down also before the open and after the close): the next start loads it and replays
+ * what came later only. Not from within a hook or a done. After ERR_ok, engine_on_snapshot's
+ * function hears how it ended.
+ */
+enum err engine_snapshot(struct engine *e) MUST_CHECK;
+
+/* How a snapshot ended: ERR_ok, ERR_disk_full, ERR_io, ERR_shutting_down; then `why` is a sentence
+ * for the operator, borrowed for the call. */
+struct engine_snapshot_result {
+    enum err err;
+    uint64_t seq;   /* the state is that behind this record */
+    uint64_t bytes; /* of its file */
+    const char *why;
+};
+
+/* Sets who hears of it, on the loop thread: from journal_dispatch, or from engine_close. */
+typedef void engine_snapshot_fn(void *ctx, const struct engine_snapshot_result *result);
+void engine_on_snapshot(struct engine *e, engine_snapshot_fn *fn, void *ctx);
+
+/* Bytes of records that a start would replay. */
+uint64_t engine_bytes_since_snapshot(const struct engine *e);
 
 /* The time for a record's `time`: the wall clock, never before what was given before. */
 int64_t engine_now(struct engine *e);

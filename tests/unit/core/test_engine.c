@@ -412,7 +412,7 @@ static void ignore_failure(void *ctx, void *ticket, enum err why)
 static void test_unknown_record(void **state)
 {
     struct fixture *f = *state, g = {0};
-    struct journal_hooks hooks = {NULL, ignore_commit, ignore_failure};
+    struct journal_hooks hooks = {.on_commit = ignore_commit, .on_fail = ignore_failure};
     struct engine_hooks engine_hooks = {&g, on_tell};
     struct journal *j;
     struct buf payload = {0};
@@ -491,7 +491,7 @@ static void test_files(void **state)
     engine_free(g.engine);
 
     /* Somebody newer wrote into it. */
-    struct journal_hooks journal_hooks = {NULL, ignore_commit, ignore_failure};
+    struct journal_hooks journal_hooks = {.on_commit = ignore_commit, .on_fail = ignore_failure};
     struct journal *j;
     assert_int_equal(journal_open_files(&options, &journal_hooks, &report, &j), ERR_ok);
     assert_int_equal(journal_propose(j, 99, BYTES("new"), NULL), ERR_ok);
