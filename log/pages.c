@@ -10,7 +10,7 @@
 
 /* So much is written in one call, which lasts until the disk has it. */
 #define BUFFER_LEN (1u << 20)
-#define ZEROS_LEN  (256u << 10)
+#define ZEROS_LEN  (1u << 20)
 
 static uint64_t page_floor(uint64_t n)
 {
