@@ -78,9 +78,9 @@ deps-check: deps-test
 
 # ---- the rooms --------------------------------------------------------------------------------
 # One archive a room; a unit test links its room and the rooms below it only, so the link itself
-# holds the arrows: base <- log, model, net, auth; base, log, model <- core; all <- api.
+# holds the arrows: base <- log, model, net, auth; base, log, model <- core, tools; all <- api.
 
-ROOMS := base log model auth net core api
+ROOMS := base log model auth net core api tools
 SRC_base  := $(wildcard src/base/*.c)
 SRC_log   := $(wildcard log/*.c)
 SRC_model := $(wildcard src/model/*.c)
@@ -88,6 +88,7 @@ SRC_auth  := $(wildcard src/auth/*.c)
 SRC_net   := $(wildcard src/net/*.c)
 SRC_core  := $(wildcard src/core/*.c)
 SRC_api   := $(wildcard src/api/*.c)
+SRC_tools := $(wildcard src/tools/*.c)
 SRC_top   := $(wildcard src/*.c)
 
 NEEDS_base  := base
@@ -97,6 +98,7 @@ NEEDS_auth  := auth base
 NEEDS_net   := net base
 NEEDS_core  := core model log base
 NEEDS_api   := api core net auth model log base
+NEEDS_tools := tools model log base
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 lib = $(foreach r,$(1),$(BUILD)/lib/lib$(r).a)
@@ -117,7 +119,7 @@ $(BUILD)/obj/%.o: %.c
 all: $(BUILD)/groups-chat
 .PHONY: all
 
-$(BUILD)/groups-chat: $(call obj,$(SRC_top)) $(call lib,api core net auth model log base)
+$(BUILD)/groups-chat: $(call obj,$(SRC_top)) $(call lib,tools api core net auth model log base)
 	$(say) LINK $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 

@@ -21,6 +21,7 @@ ARROWS = {
     "core": {"base", "log", "model"},
     "web": {"base"},
     "api": {"base", "model", "net", "core", "auth", "web"},
+    "tools": {"base", "log", "model"},
 }
 TOP = "src/*.c"  # main, server, config: may include every room
 
