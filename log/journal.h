@@ -134,8 +134,7 @@ enum err journal_open_files(const struct journal_options *options,
  * every segment that is there. Where the oldest is not number 1 it is believed, and must be covered
  * by a snapshot that reads whole; the chain must agree with every snapshot that it passes. A
  * segment or snapshot that a running server deletes meanwhile makes it call on_reset and begin
- * again. ERR_busy: it happened 8 times, or it happened without on_reset when a record had been
- * heard.
+ * again, up to 8 times. ERR_busy: it happened without on_reset when a record had been heard.
  */
 enum err journal_scan_files(const struct journal_options *options,
                             const struct journal_hooks *hooks,

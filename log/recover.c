@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/diag.h"
 #include "base/ensure.h"
+#include "log/marks.h"
 #include "log/sys.h"
 
 #define WINDOW_LEN (1u << 20)
 #define BLOCK_LEN  4096
+#define TRIES_MAX  8
 
 /* A segment as it is read: `p` holds its bytes [start, start + len). */
 struct window {
@@ -23,10 +26,15 @@ struct window {
 struct reader {
     int dir;
     bool running;
+    bool again; /* a file that is missing may be one that the running server deletes just now */
     const struct journal_hooks *hooks;
     struct journal_report *report;
     bool have_manifest;
     struct manifest manifest;
+    struct marks marks;
+    size_t mark;       /* the next one that the chain must pass */
+    uint64_t mark_seq; /* of it; 0: none */
+    uint64_t base_seq; /* what was loaded; records up to it are checked and not handed on */
     struct window window;
     /* the segment being read */
     int fd;
@@ -187,6 +195,32 @@ static enum verdict decide(bool last, const struct tail *tail)
     return VERDICT_TORN;
 }
 
+/* The next mark is the first at or behind `seq`. */
+static void find_mark(struct reader *r, uint64_t seq)
+{
+    while (r->mark < r->marks.count && r->marks.list[r->mark].seq < seq)
+        r->mark++;
+    r->mark_seq = r->mark < r->marks.count ? r->marks.list[r->mark].seq : 0;
+}
+
+/* r->chain is the value behind the record of the next mark, which must know the same. */
+static enum err pass_mark(struct reader *r)
+{
+    const struct snapshot_header *h = &r->marks.list[r->mark];
+    char name[SEGMENT_NAME_MAX];
+    snapshot_name(h->seq, name);
+    if (!uuid_equal(&h->epoch, &r->header.epoch))
+        return damage(r, name, 16, "the snapshot is of another journal");
+    if (memcmp(h->key.b, r->header.key.b, sizeof h->key.b) != 0)
+        return damage(r, name, 48, "the snapshot is of another journal");
+    if (!frame_chain_equal(&h->chain, &r->chain))
+        return damage(r, name, 64,
+                      "the journal has another history up to record %llu than the snapshot",
+                      (unsigned long long)h->seq);
+    find_mark(r, h->seq + 1);
+    return ERR_ok;
+}
+
 /* Reads the record at r->at and hands it on; *why stays NULL where it is good and says what is
  * wrong with it otherwise. *mark: a clean close ended here. */
 static enum err read_record(struct reader *r, const char **why, bool *mark)
@@ -226,8 +260,10 @@ static enum err read_record(struct reader *r, const char **why, bool *mark)
     r->chain = chain;
     r->at += frame_len(&h);
     r->next_seq++;
-    if (!r->have_manifest)
-        return ERR_ok; /* the caller refuses; nobody should hear of the record */
+    if (h.seq == r->mark_seq && (e = pass_mark(r)) != ERR_ok)
+        return e;
+    if (!r->have_manifest || h.seq <= r->base_seq)
+        return ERR_ok; /* without a manifest the caller refuses; nobody should hear of it */
     r->report->records++;
     r->report->bytes += frame_len(&h);
     struct journal_record record = {.seq = h.seq, .type = h.type, .payload = payload};
@@ -295,13 +331,17 @@ static enum err check_header(struct reader *r, const struct segment_header *befo
                       (unsigned long long)h->size);
     if (r->have_manifest && !uuid_equal(&h->epoch, &r->manifest.epoch))
         return damage(r, r->name, 16, "the segment is of another journal");
-    if (h->number != before->number + 1)
+    /* The oldest that is there is believed where a snapshot covers what was before it. */
+    bool oldest = before->number == 0 && first_seq > 1;
+    if (oldest ? h->number < 2 : h->number != before->number + 1)
         return damage(r, r->name, 32, "this is segment %llu where %llu should be",
                       (unsigned long long)h->number, (unsigned long long)before->number + 1);
     if (h->first_seq != first_seq || first_seq != r->next_seq)
         return damage(r, r->name, 40, "the segment begins with record %llu where %llu should be",
                       (unsigned long long)h->first_seq, (unsigned long long)r->next_seq);
-    if (before->number == 0)
+    if (oldest)
+        r->chain = h->chain;
+    else if (before->number == 0)
         r->chain = frame_chain_start(h->epoch.b);
     else if (!uuid_equal(&h->epoch, &before->epoch) ||
              memcmp(h->key.b, before->key.b, sizeof h->key.b) != 0)
@@ -311,6 +351,8 @@ static enum err check_header(struct reader *r, const struct segment_header *befo
     if (r->have_manifest &&
         (h->first_seq == r->manifest.first_seq) != (h->number == r->manifest.number))
         return damage(r, r->name, 32, "the manifest gives this segment another number");
+    if (oldest && r->mark_seq == first_seq - 1)
+        return pass_mark(r);
     return ERR_ok;
 }
 
@@ -321,6 +363,8 @@ static enum err read_segment(struct reader *r, uint64_t first_seq, enum verdict 
     struct stat st = {0};
     segment_name(first_seq, r->name);
     r->fd = sys_open_at(r->dir, r->name, O_RDONLY, 0);
+    if (r->fd < 0 && errno == ENOENT && r->again)
+        return ERR_not_found;
     if (r->fd < 0)
         return call_failed(r, "open", r->name);
     enum err e = ERR_ok;
@@ -332,6 +376,8 @@ static enum err read_segment(struct reader *r, uint64_t first_seq, enum verdict 
         e = check_header(r, &before, first_seq);
     r->at = SEGMENT_HEADER_LEN;
     r->retried_at = 0;
+    if (e == ERR_ok && r->hooks->on_segment)
+        r->hooks->on_segment(r->hooks->ctx, r->name, r->header.number, first_seq, r->size);
     if (e == ERR_ok)
         e = read_records(r, verdict, tail);
     sys.close(r->fd);
@@ -365,15 +411,65 @@ static enum err check_list(const struct reader *r, const uint64_t *list, size_t 
     if (!r->have_manifest) {
         if (count > 1)
             return damage(r, "manifest", 0, "the manifest is missing beside %zu segments", count);
+        if (r->marks.files)
+            return damage(r, "manifest", 0, "the manifest is missing beside a snapshot");
         return ERR_ok;
     }
     for (size_t i = 0; i < count; i++)
         if (list[i] == r->manifest.first_seq)
             return ERR_ok;
+    if (r->again && count > 0 && list[0] > r->manifest.first_seq)
+        return ERR_not_found;
     char name[SEGMENT_NAME_MAX];
     segment_name(r->manifest.first_seq, name);
     return damage(r, name, 0, "segment %llu is missing, which the manifest names",
                   (unsigned long long)r->manifest.number);
+}
+
+/* The first segment to be read: the one that holds what comes behind the snapshot, or the oldest,
+ * where all are to be read. What is missing before it is damage. */
+static enum err find_first(struct reader *r, const uint64_t *list, size_t count, size_t *first)
+{
+    *first = 0;
+    find_mark(r, 0);
+    if (count == 0)
+        return ERR_ok; /* a new journal: with a manifest check_list has refused */
+    if (r->hooks->on_load && r->marks.count > 0)
+        r->base_seq = r->marks.list[0].seq;
+    r->next_seq = r->base_seq + 1;
+    while (*first + 1 < count && list[*first + 1] <= r->base_seq + 1)
+        ++*first;
+    /* Every record must be handed on, or lie in a snapshot. */
+    uint64_t covered = r->base_seq;
+    if (!r->hooks->on_load && r->marks.count > 0)
+        covered = r->marks.list[r->marks.count - 1].seq;
+    if (list[*first] > covered + 1 && r->again)
+        return ERR_not_found;
+    if (list[*first] > covered + 1) {
+        char name[SEGMENT_NAME_MAX];
+        segment_name(list[*first], name);
+        return damage(r, name, 0,
+                      "records %llu to %llu are missing: the journal begins here, and no snapshot "
+                      "that is whole holds them%s%.160s",
+                      (unsigned long long)covered + 1, (unsigned long long)list[*first] - 1,
+                      r->report->snapshot[0] ? "; damaged: " : "", r->report->snapshot);
+    }
+    r->next_seq = list[*first];
+    find_mark(r, list[*first] - 1);
+    return ERR_ok;
+}
+
+/* Everything that a snapshot knows must be in the journal: it was there before the snapshot had its
+ * name. */
+static enum err check_end(const struct reader *r, enum verdict verdict)
+{
+    char name[SEGMENT_NAME_MAX];
+    if (r->mark_seq == 0)
+        return ERR_ok;
+    snapshot_name(r->mark_seq, name);
+    return damage(r, r->name, r->at, "%s, and " JOURNAL_DIR "/%s knows record %llu",
+                  verdict == VERDICT_TORN ? "here is no whole record" : "the records end here",
+                  name, (unsigned long long)r->mark_seq);
 }
 
 static enum err read_all(struct reader *r, const uint64_t *list, size_t count,
@@ -381,11 +477,16 @@ static enum err read_all(struct reader *r, const uint64_t *list, size_t count,
 {
     struct tail tail = {0};
     enum verdict verdict = VERDICT_END;
+    size_t first = 0;
     enum err e = check_list(r, list, count);
-    for (size_t i = 0; i < count && e == ERR_ok; i++) {
+    if (e == ERR_ok)
+        e = find_first(r, list, count, &first);
+    for (size_t i = first; i < count && e == ERR_ok; i++) {
         r->last = i + 1 == count;
         e = read_segment(r, list[i], &verdict, &tail);
     }
+    if (e == ERR_ok && count > 0)
+        e = check_end(r, verdict);
     if (e != ERR_ok)
         return e;
     if (verdict == VERDICT_TORN && !r->have_manifest)
@@ -409,16 +510,26 @@ static enum err read_all(struct reader *r, const uint64_t *list, size_t count,
     return ERR_ok;
 }
 
-enum err recover_read(int dir, bool running, const struct journal_hooks *hooks,
-                      struct journal_report *report, struct recovered *out)
+static enum err read_once(int dir, bool running, bool again, const struct journal_hooks *hooks,
+                          struct journal_report *report, struct recovered *out)
 {
     uint64_t *list = NULL;
     size_t count = 0;
-    struct reader r = {
-        .dir = dir, .running = running, .hooks = hooks, .report = report, .next_seq = 1, .fd = -1};
+    struct reader r = {.dir = dir,
+                       .running = running,
+                       .again = again,
+                       .hooks = hooks,
+                       .report = report,
+                       .next_seq = 1,
+                       .fd = -1};
     *report = (struct journal_report){0};
-    /* The manifest first: what it names is there when the directory is listed after. */
+    /* The manifest first: what it names is there when the directory is listed after. The snapshots
+     * before the segments: what they know is on disk then. */
     enum err e = read_manifest(&r);
+    if (e == ERR_ok && (hooks->on_load || running))
+        e = marks_init(&r.marks, dir, hooks, report);
+    if (e == ERR_not_found && !again)
+        e = ERR_io;
     if (e == ERR_ok && segment_list(dir, &list, &count) != 0)
         e = call_failed(&r, "reading the directory", ".");
     if (e == ERR_ok) {
@@ -426,9 +537,36 @@ enum err recover_read(int dir, bool running, const struct journal_hooks *hooks,
         r.window.p = xmalloc(r.window.cap);
         e = read_all(&r, list, count, out);
     }
+    if (e == ERR_ok && hooks->on_load && r.marks.count > 0) {
+        report->snapshot_seq = r.marks.list[0].seq;
+        report->snapshot_records = r.marks.records;
+        report->snapshot_bytes = r.marks.bytes;
+    }
     free(r.window.p);
     free(list);
+    marks_release(&r.marks);
     return e;
+}
+
+enum err recover_read(int dir, bool running, const struct journal_hooks *hooks,
+                      struct journal_report *report, struct recovered *out)
+{
+    for (int tries = 1;; tries++) {
+        enum err e = read_once(dir, running, running && tries < TRIES_MAX, hooks, report, out);
+        if (e == ERR_ok && !running && report->snapshot[0] != '\0')
+            diag_warn("journal: a damaged snapshot was passed over, and nothing is lost: %s",
+                      report->snapshot);
+        if (e != ERR_not_found)
+            return e;
+        /* A running server has deleted a file between the listing and the opening. */
+        if (report->records > 0 && !hooks->on_reset) {
+            snprintf(report->damage, sizeof report->damage,
+                     "the server deletes old files of the journal just now; try again");
+            return ERR_busy;
+        }
+        if (hooks->on_reset)
+            hooks->on_reset(hooks->ctx);
+    }
 }
 
 enum err recover_cut(int dir, int fd, const struct recovered *r, struct journal_report *report)
