@@ -181,6 +181,8 @@ enum err writer_append(struct writer *w, const uint8_t *p, size_t len, bool sync
             return e;
         *done += part;
         w->next_seq += records;
+        if (!w->dirty)
+            w->synced_seq = w->next_seq;
         memcpy(w->chain.b, p + *done - FRAME_CHAIN_LEN, FRAME_CHAIN_LEN);
         if (w->pages.at > w->header.size / 2 && !w->preparing && w->next_fd < 0)
             prepare_start(w);
