@@ -18,6 +18,9 @@
 #define FILE_MAX       (1u << 20)
 #define LINE_MAX_BYTES 12288
 
+/* Less would write more snapshots than journal. */
+#define SNAPSHOT_AFTER_MIN 65536u
+
 /* Bytes of a name or value that a message repeats. */
 #define QUOTE_MAX NEAR_MAX
 
@@ -509,6 +512,8 @@ static void check_together(struct reader *r)
     if (c->password_min > c->password_max)
         complain(r, "password-min (%llu) is more than password-max (%llu)",
                  (unsigned long long)c->password_min, (unsigned long long)c->password_max);
+    if (c->snapshot_after != 0 && c->snapshot_after < SNAPSHOT_AFTER_MIN)
+        complain(r, "snapshot-after: is less than 64k, and not 0");
     if (!url_normalise(c->public_url))
         complain(r, "public-url: must be http://HOST or https://HOST, perhaps with a path");
 }

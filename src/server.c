@@ -7,6 +7,7 @@
 #include "base/ensure.h"
 #include "core/engine.h"
 #include "net/conn.h"
+#include "snapshots.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +36,7 @@ struct server {
     struct password_pool *passwords;
     struct net *net;
     struct api api;
+    struct snapshots snapshots;
     struct loop_io journal_io;
     struct loop_io password_io;
     bool draining;
@@ -118,6 +120,11 @@ static enum exit_code open_journal(struct server *s)
         diag_error("%s", report.damage[0] != '\0' ? report.damage : err_sentence(err));
         return err == ERR_damaged ? EXIT_DAMAGED : EXIT_FAILED;
     }
+    if (report.snapshot_seq != 0)
+        diag_info("loaded the snapshot behind record %llu: %llu records, %llu bytes",
+                  (unsigned long long)report.snapshot_seq,
+                  (unsigned long long)report.snapshot_records,
+                  (unsigned long long)report.snapshot_bytes);
     diag_info("replayed %llu records (%llu bytes) in %lld ms", (unsigned long long)report.records,
               (unsigned long long)report.bytes, (long long)(clock_mono_ms() - start));
     return EXIT_FINE;
@@ -181,6 +188,7 @@ static void turn_end(void *ctx)
         journal_submit(j);
     if (journal_dispatch(j, TELL_BYTES))
         loop_more(s->loop);
+    snapshots_turn(&s->snapshots);
     if (!s->draining)
         return;
     if (api_pending(&s->api) == 0)
@@ -189,9 +197,11 @@ static void turn_end(void *ctx)
         loop_stop(s->loop);
 }
 
+/* Also makes a turn at least so often, so that a drain's deadline is seen. */
 static void tick(void *ctx)
 {
-    (void)ctx; /* a turn at least so often, so that a drain's deadline is seen */
+    struct server *s = ctx;
+    snapshots_tick(&s->snapshots);
 }
 
 /* ---- the wiring ------------------------------------------------------------------------------ */
@@ -327,6 +337,7 @@ static void unwire(struct server *s, bool looped)
     }
     password_pool_free(s->passwords);
     engine_close(s->engine);
+    snapshots_release(&s->snapshots);
     net_free(s->net);
     api_release(&s->api);
     engine_free(s->engine);
@@ -353,6 +364,9 @@ enum exit_code server_run(const struct config *config)
     raise_descriptor_limit(config);
     wire(s);
     code = open_journal(s);
+    if (code == EXIT_FINE && snapshots_init(&s->snapshots, s->engine, s->loop, s->data_dir,
+                                            config->snapshot_after) != ERR_ok)
+        code = EXIT_FAILED;
     if (code == EXIT_FINE) {
         /* Signals are taken before anybody can know that the server is there. */
         start_loop(s);
