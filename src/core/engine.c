@@ -47,6 +47,12 @@ static void engine_commit(void *ctx, const struct journal_record *record, void *
         p->done(p, err, record->seq);
 }
 
+static void engine_soon(void *ctx, uint16_t type, struct bytes payload)
+{
+    const struct engine *e = ctx;
+    model_prefetch(e->model, type, payload);
+}
+
 static void engine_fail(void *ctx, void *ticket, enum err why)
 {
     struct proposal *p = ticket;
@@ -105,7 +111,8 @@ static struct journal_hooks engine_journal_hooks(struct engine *e)
                                   .on_loaded = engine_loaded,
                                   .on_reset = engine_reset,
                                   .on_save = engine_save,
-                                  .on_snapshot = engine_snapshot_ended};
+                                  .on_snapshot = engine_snapshot_ended,
+                                  .on_soon = engine_soon};
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
