@@ -97,8 +97,9 @@ size_t pages_append(struct pages *p, const uint8_t *bytes, size_t len)
         memcpy(p->buffer + head, bytes + done, part);
         memset(p->buffer + head + part, 0, whole - head - part);
         size_t n = sys_write_full(p->fd, p->buffer, whole, page_floor(at));
-        if (n < whole)
-            return done + (n < head ? 0 : n - head < part ? n - head : part);
+        /* Where a part of the padding alone is missing: it is zero on disk already. */
+        if (n < whole && (n < head || n - head < part))
+            return done + (n < head ? 0 : n - head);
         at += part;
         done += part;
         tail = p->buffer + page_floor(head + part);

@@ -46,6 +46,7 @@ struct reader {
     uint64_t at;
     uint64_t next_seq;
     struct frame_chain chain;
+    uint64_t proven;     /* what is before it was on disk, as a record behind it says */
     uint64_t retried_at; /* running: the hole that was read again already */
 };
 
@@ -242,8 +243,10 @@ static enum err read_record(struct reader *r, const char **why, bool *mark)
     if (h.seq != r->next_seq)
         return ERR_ok;
     *mark = h.type == 0;
-    if (*mark)
+    if (*mark) {
+        r->proven = r->at;
         return ERR_ok;
+    }
     *why = "the record runs past the end of the file";
     if (frame_len(&h) > r->size - r->at)
         return ERR_ok;
@@ -258,6 +261,8 @@ static enum err read_record(struct reader *r, const char **why, bool *mark)
         return ERR_ok;
     *why = NULL;
     r->chain = chain;
+    if (frame_claim(&h) == h.seq)
+        r->proven = r->at;
     r->at += frame_len(&h);
     r->next_seq++;
     if (h.seq == r->mark_seq && (e = pass_mark(r)) != ERR_ok)
@@ -375,6 +380,7 @@ static enum err read_segment(struct reader *r, uint64_t first_seq, enum verdict 
     if (e == ERR_ok)
         e = check_header(r, &before, first_seq);
     r->at = SEGMENT_HEADER_LEN;
+    r->proven = r->at;
     r->retried_at = 0;
     if (e == ERR_ok && r->hooks->on_segment)
         r->hooks->on_segment(r->hooks->ctx, r->name, r->header.number, first_seq, r->size);
@@ -496,6 +502,7 @@ static enum err read_all(struct reader *r, const uint64_t *list, size_t count,
         .next_seq = r->next_seq,
         .chain = r->chain,
         .end = r->at,
+        .proven = r->proven,
         .torn_end = verdict == VERDICT_TORN ? tail.nonzero_end : 0,
         .manifest_stale = !r->have_manifest || r->manifest.number < r->header.number,
     };

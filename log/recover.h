@@ -41,6 +41,7 @@ struct recovered {
     uint64_t next_seq;
     struct frame_chain chain; /* before record next_seq */
     uint64_t end;             /* where record next_seq goes in the last segment */
+    uint64_t proven;          /* no record says that bytes [proven, end) were ever synced */
     uint64_t torn_end;        /* bytes [end, torn_end) are to be cut; 0: nothing */
     bool manifest_stale;      /* absent, or older than the last segment */
 };

@@ -3,13 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/crypto.h"
 #include "base/diag.h"
 #include "base/ensure.h"
 #include "log/sys.h"
 
-#define PROBE_LEN 4096
+#define PROBE_LEN  4096
+#define AGAIN_STEP (64u << 10)
 
 static enum err failed(struct writer *w, const char *call)
 {
@@ -217,6 +219,36 @@ static int open_pages(struct writer *w, const char *name, uint64_t end)
     return -1;
 }
 
+/* The process before may have died between giving a file its name and syncing the directory; nobody
+ * may write to a file whose name the next loss of power takes away. */
+static enum err settle_names(struct writer *w, struct journal_report *report)
+{
+    if (sys_fsync(w->dir) == 0)
+        return ERR_ok;
+    failure_set(&w->failure, "fsync", ".");
+    return recover_failed(report, &w->failure);
+}
+
+/*
+ * Writes again what no record claims to have been on disk. Where a sync of the process before
+ * failed, the system may show readers what it never wrote, take it for written, and let the next
+ * sync succeed without it.
+ */
+static int write_again(int fd, uint64_t from, uint64_t to)
+{
+    uint8_t *p = xmalloc(AGAIN_STEP);
+    int rc = 0;
+    for (uint64_t at = from; at < to && rc == 0;) {
+        size_t len = to - at < AGAIN_STEP ? (size_t)(to - at) : AGAIN_STEP;
+        errno = EIO; /* the file became shorter under us */
+        if (sys_read_full(fd, p, len, at) != (ssize_t)len || sys_write_full(fd, p, len, at) != len)
+            rc = -1;
+        at += len;
+    }
+    free(p);
+    return rc;
+}
+
 /* Cuts the torn tail, and puts on disk what the process before may not have: it may have died
  * between a write and its sync, and the next record will say that all before it is on disk. */
 static enum err settle_last(struct writer *w, const char *name, const struct recovered *r,
@@ -230,6 +262,10 @@ static enum err settle_last(struct writer *w, const char *name, const struct rec
     }
     if (r->torn_end > 0)
         e = recover_cut(w->dir, fd, r, report);
+    if (e == ERR_ok && write_again(fd, r->proven, r->end) != 0) {
+        failure_set(&w->failure, "writing the newest batch again", name);
+        e = recover_failed(report, &w->failure);
+    }
     if (e == ERR_ok && sys_fdatasync(fd) != 0) {
         failure_set(&w->failure, "fdatasync", name);
         e = recover_failed(report, &w->failure);
@@ -284,7 +320,9 @@ enum err writer_init(struct writer *w, int dir, uint64_t segment_size, bool dire
     sys.unlink_at(dir, "next.tmp", 0);
     sys.unlink_at(dir, "manifest.tmp", 0);
     sys.unlink_at(dir, "torn.tmp", 0);
-    enum err e = r->last.number == 0 ? make_first(w, report) : open_last(w, r, report);
+    enum err e = r->last.number == 0 ? make_first(w, report) : settle_names(w, report);
+    if (e == ERR_ok && r->last.number != 0)
+        e = open_last(w, r, report);
     if (e == ERR_ok && r->last.number != 0 && r->manifest_stale && write_manifest(w) != ERR_ok)
         e = recover_failed(report, &w->failure);
     w->failed = e != ERR_ok; /* then a release writes nothing */
