@@ -1,0 +1,553 @@
+#!/usr/bin/env python3
+"""Reads a journal: an independent reader, written from docs/journal-format.md alone.
+
+    read.py verify DIR       says what is there; exit code 3 where it is damaged, naming file and offset
+    read.py dump DIR         one line of JSON a record, secrets hidden
+    read.py snapshots DIR    one line of JSON an element of each snapshot
+
+DIR is the data directory or the journal in it. It shares no code with the server, so that the
+document is complete where this program works.
+"""
+import argparse
+import hashlib
+import json
+import struct
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HEADER = struct.Struct("<8sII16sQQQQ16s16s")    # of a segment
+RECORD = struct.Struct("<IHHQQ")                # length, type, back, seq, check
+MANIFEST = struct.Struct("<8sII16sQQ16s")
+SNAPSHOT = struct.Struct("<8sII16sQQ16s16s")    # and zeros, and its checksum
+SEGMENT_HEADER, CHAIN, NOTHING_CLAIMED = 4096, 16, 65535
+SNAPSHOT_HEADER, SNAPSHOT_HASH = 128, 32
+MASK = (1 << 64) - 1
+
+
+class Damage(Exception):
+    """What is wrong, in which file, at which offset."""
+
+    def __init__(self, file, offset, why):
+        super().__init__(f"{file}, offset {offset}: {why}")
+        self.file, self.offset, self.why = str(file), offset, why
+
+
+def blake2b(content, size=16):
+    return hashlib.blake2b(content, digest_size=size).digest()
+
+
+def siphash(key, content):
+    """SipHash-2-4 (Aumasson, Bernstein 2012), 64 bits."""
+    k0, k1 = struct.unpack("<QQ", key)
+    v = [k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D,
+         k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573]
+
+    def rounds(count):
+        a, b, c, d = v
+        for _ in range(count):
+            a = (a + b) & MASK
+            b = ((b << 13 | b >> 51) & MASK) ^ a
+            a = (a << 32 | a >> 32) & MASK
+            c = (c + d) & MASK
+            d = ((d << 16 | d >> 48) & MASK) ^ c
+            a = (a + d) & MASK
+            d = ((d << 21 | d >> 43) & MASK) ^ a
+            c = (c + b) & MASK
+            b = ((b << 17 | b >> 47) & MASK) ^ c
+            c = (c << 32 | c >> 32) & MASK
+        v[:] = a, b, c, d
+
+    whole = len(content) // 8 * 8
+    words = list(struct.unpack(f"<{whole // 8}Q", content[:whole]))
+    words.append(int.from_bytes(content[whole:], "little") | (len(content) & 255) << 56)
+    for word in words:
+        v[3] ^= word
+        rounds(2)
+        v[0] ^= word
+    v[2] ^= 255
+    rounds(4)
+    return v[0] ^ v[1] ^ v[2] ^ v[3]
+
+
+# ---- segments ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Record:
+    seq: int
+    type: int
+    payload: bytes
+    file: str
+    offset: int
+    end: int
+    chain: bytes    # behind it
+
+
+@dataclass
+class Segment:
+    name: str
+    epoch: bytes
+    number: int
+    first: int
+    key: bytes
+    chain: bytes    # before the first record
+    content: bytes = field(repr=False)
+    records: list = field(default_factory=list, repr=False)
+    clean: bool = False     # ends with a mark
+
+
+def numbered(name, ending):
+    """The 20 digits of a file's name, or None."""
+    return int(name[:20]) if len(name) == 20 + len(ending) and name.endswith(ending) \
+        and name[:20].isdigit() else None
+
+
+def read_header(path):
+    content = path.read_bytes()
+    if len(content) < SEGMENT_HEADER:
+        raise Damage(path.name, 0, "shorter than a header")
+    magic, version, header, epoch, number, first, size, zero, key, chain = HEADER.unpack_from(content)
+    if blake2b(content[:SEGMENT_HEADER - 16]) != content[SEGMENT_HEADER - 16:SEGMENT_HEADER]:
+        raise Damage(path.name, SEGMENT_HEADER - 16, "the header's checksum does not hold")
+    if magic != b"GCJSEG\r\n" or version != 1 or header != SEGMENT_HEADER:
+        raise Damage(path.name, 0, "no segment of version 1")
+    if zero or any(content[HEADER.size:SEGMENT_HEADER - 16]):
+        raise Damage(path.name, HEADER.size, "the header's rest is not zero")
+    if first != numbered(path.name, ".log"):
+        raise Damage(path.name, 40, f"begins with record {first}, its name says otherwise")
+    if size != len(content):
+        raise Damage(path.name, 48, f"has {len(content)} bytes, not {size}")
+    return Segment(path.name, epoch, number, first, key, chain, content)
+
+
+def header_at(segment, at):
+    """length, type, back, seq of the record or mark whose header is there, or None."""
+    head = segment.content[at:at + RECORD.size]
+    if len(head) < RECORD.size:
+        return None
+    *values, check = RECORD.unpack(head)
+    return tuple(values) if siphash(segment.key, head[:16]) == check else None
+
+
+def record_at(segment, at, seq, chain):
+    head = header_at(segment, at)
+    if head is None or head[3] != seq or head[1] == 0:
+        return None
+    end = at + RECORD.size + head[0] + CHAIN
+    if end > len(segment.content):
+        return None
+    value = blake2b(chain + segment.content[at:end - CHAIN])
+    if value != segment.content[end - CHAIN:end]:
+        return None
+    payload = segment.content[at + RECORD.size:end - CHAIN]
+    return Record(seq, head[1], payload, segment.name, at, end, value)
+
+
+def claims_more(segment, at, seq):
+    """Is there a header behind that says that record `seq` was on disk?"""
+    end = len(segment.content.rstrip(b"\0"))
+    for behind in range(at, end):
+        head = header_at(segment, behind)
+        if head is not None and head[2] != NOTHING_CLAIMED and head[3] - head[2] > seq:
+            return True
+    return False
+
+
+def read_records(segment, is_last):
+    """Fills segment.records; returns (next seq, chain value, torn tail's offset or None)."""
+    at, seq, chain = SEGMENT_HEADER, segment.first, segment.chain
+    while True:
+        record = record_at(segment, at, seq, chain)
+        if record is None:
+            break
+        segment.records.append(record)
+        at, seq, chain = record.end, seq + 1, record.chain
+    rest = segment.content[at:]
+    head = header_at(segment, at)
+    if head is not None and head[:3] == (0, 0, 0) and head[3] == seq:
+        segment.clean = True
+        rest = rest[RECORD.size:]
+    if not any(rest):
+        return seq, chain, None
+    if not is_last:
+        raise Damage(segment.name, at, f"record {seq} is not whole, and another segment follows")
+    if claims_more(segment, at, seq):
+        raise Damage(segment.name, at, f"record {seq} was on disk once and is not whole")
+    return seq, chain, at
+
+
+# ---- snapshots ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Snapshot:
+    name: str
+    epoch: bytes
+    seq: int
+    time: int
+    key: bytes
+    chain: bytes
+    records: list = field(repr=False)       # (type, payload)
+
+
+def read_snapshot(path):
+    content = path.read_bytes()
+    tail = 6 + 8 + 8 + SNAPSHOT_HASH
+    if len(content) < SNAPSHOT_HEADER + tail:
+        raise Damage(path.name, 0, "too short")
+    magic, version, header, epoch, seq, time, key, chain = SNAPSHOT.unpack_from(content)
+    if blake2b(content[:SNAPSHOT_HEADER - 16]) != content[SNAPSHOT_HEADER - 16:SNAPSHOT_HEADER]:
+        raise Damage(path.name, SNAPSHOT_HEADER - 16, "the header's checksum does not hold")
+    if magic != b"GCJSNP\r\n" or version != 1 or header != SNAPSHOT_HEADER:
+        raise Damage(path.name, 0, "no snapshot of version 1")
+    if seq != numbered(path.name, ".snap"):
+        raise Damage(path.name, 32, f"holds the state behind record {seq}, its name says otherwise")
+    end = len(content) - SNAPSHOT_HASH
+    if blake2b(content[:end], SNAPSHOT_HASH) != content[end:]:
+        raise Damage(path.name, end, "the file's hash does not hold")
+    at, records = SNAPSHOT_HEADER, []
+    while True:
+        if at + 6 > end:
+            raise Damage(path.name, at, "there is no end")
+        length, kind = struct.unpack_from("<IH", content, at)
+        at += 6
+        if at + length > len(content):
+            raise Damage(path.name, at - 6, "a record reaches beyond the end")
+        payload = content[at:at + length]
+        at += length
+        if kind == 0:
+            break
+        records.append((kind, payload))
+    if at != len(content) or payload[:-SNAPSHOT_HASH] != struct.pack("<QQ", len(records), at):
+        raise Damage(path.name, at, "the end is not that of this file")
+    return Snapshot(path.name, epoch, seq, time, key, chain, records)
+
+
+# ---- the directory -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Journal:
+    segments: list = field(default_factory=list)
+    snapshots: list = field(default_factory=list)       # that are whole, the oldest first
+    bad_snapshots: list = field(default_factory=list)   # Damage
+    torn: tuple = None                                  # (file, offset)
+    next_seq: int = 1
+
+    @property
+    def records(self):
+        return [record for segment in self.segments for record in segment.records]
+
+
+def read_manifest(directory):
+    path = directory / "manifest"
+    if not path.exists():
+        return None
+    content = path.read_bytes()
+    if len(content) != MANIFEST.size:
+        raise Damage("manifest", 0, "has another size than 64 bytes")
+    magic, version, size, epoch, number, first, check = MANIFEST.unpack(content)
+    if blake2b(content[:48]) != check:
+        raise Damage("manifest", 48, "its checksum does not hold")
+    if magic != b"GCJMAN\r\n" or version != 1 or size != MANIFEST.size:
+        raise Damage("manifest", 0, "no manifest of version 1")
+    return epoch, number, first
+
+
+def check_manifest(manifest, journal):
+    if manifest is None:
+        if journal.records or len(journal.segments) > 1 or journal.snapshots:
+            raise Damage("manifest", 0, "is missing beside records")
+        return
+    epoch, number, first = manifest
+    if (epoch, number, first) not in [(s.epoch, s.number, s.first) for s in journal.segments]:
+        raise Damage("manifest", 32, f"segment {number}, which begins with record {first}, is missing")
+
+
+def check_order(journal):
+    """Each segment goes on where the one before ends; the first is number 1, or a snapshot covers
+    what is not there."""
+    if not journal.segments:
+        if journal.snapshots:
+            raise Damage(journal.snapshots[-1].name, 0, "there is no segment beside it")
+        return
+    first = journal.segments[0]
+    if first.number == 1:
+        if first.first != 1 or first.chain != blake2b(first.epoch):
+            raise Damage(first.name, 32, "segment 1 does not begin the chain")
+    elif not any(snapshot.seq + 1 >= first.first for snapshot in journal.snapshots):
+        raise Damage(first.name, 32, f"records 1 to {first.first - 1} are missing")
+    for before, segment in zip(journal.segments, journal.segments[1:]):
+        if segment.number != before.number + 1:
+            raise Damage(segment.name, 32, f"segment {before.number + 1} is missing")
+    for other in journal.segments + journal.snapshots:
+        if (other.epoch, other.key) != (first.epoch, first.key):
+            raise Damage(other.name, 16, "belongs to another journal")
+
+
+def read_segments(journal):
+    seq, chain = None, None
+    behind = {}     # chain value behind record, where a snapshot may ask
+    for segment in journal.segments:
+        if seq is not None and (segment.first, segment.chain) != (seq, chain):
+            raise Damage(segment.name, 40, f"does not go on from record {seq - 1}")
+        is_last = segment is journal.segments[-1]
+        behind[segment.first - 1] = segment.chain
+        seq, chain, torn = read_records(segment, is_last)
+        behind.update((record.seq, record.chain) for record in segment.records)
+        if torn is not None:
+            journal.torn = segment.name, torn
+    journal.next_seq = seq or 1
+    for snapshot in journal.snapshots:
+        if snapshot.seq >= journal.next_seq:
+            raise Damage(snapshot.name, 32, f"the journal ends with record {journal.next_seq - 1}")
+        if behind.get(snapshot.seq, snapshot.chain) != snapshot.chain:
+            raise Damage(snapshot.name, 64, "its chain value is not the journal's")
+
+
+def read(directory):
+    """The journal in `directory`; Damage where it is none."""
+    directory = Path(directory)
+    if (directory / "journal").is_dir():
+        directory = directory / "journal"
+    manifest = read_manifest(directory)
+    names = sorted(path.name for path in directory.iterdir())
+    journal = Journal()
+    for name in names:
+        if numbered(name, ".snap") is not None:
+            try:
+                snapshot = read_snapshot(directory / name)
+                for _ in elements(snapshot):
+                    pass
+                journal.snapshots.append(snapshot)
+            except Damage as damage:
+                journal.bad_snapshots.append(damage)
+        elif numbered(name, ".log") is not None:
+            journal.segments.append(read_header(directory / name))
+    check_order(journal)
+    read_segments(journal)
+    check_manifest(manifest, journal)
+    return journal
+
+
+# ---- what payloads mean ------------------------------------------------------------------------------
+
+
+class Reader:
+    """Takes fields from the front of a payload; ValueError where it ends first."""
+
+    def __init__(self, payload):
+        self.left = payload
+        self.sums = {}
+
+    def take(self, size):
+        if size > len(self.left):
+            raise ValueError("the payload ends within a field")
+        taken, self.left = self.left[:size], self.left[size:]
+        return taken
+
+    def number(self, size):
+        return int.from_bytes(self.take(size), "little")
+
+    def time(self):
+        return int.from_bytes(self.take(8), "little", signed=True)
+
+    def u8(self):
+        return self.number(1)
+
+    def u32(self):
+        return self.number(4)
+
+    def uuid(self):
+        return str(uuid.UUID(bytes=self.take(16)))
+
+    def hash(self):
+        self.take(32)
+        return "(hidden)"
+
+    def text8(self):
+        return self.take(self.u8()).decode()
+
+    def text(self):
+        return self.take(self.u32()).decode()
+
+    def secret(self):
+        self.take(self.u8())
+        return "(hidden)"
+
+    def u32s(self):
+        return [self.u32() for _ in range(self.u32())]
+
+    def v(self):
+        value = 0
+        for shift in range(0, 70, 7):
+            byte = self.u8()
+            value |= (byte & 127) << shift
+            if byte < 128:
+                if value > MASK:
+                    raise ValueError("a number is too large")
+                return value
+        raise ValueError("a number does not end")
+
+    def vtext(self):
+        return self.take(self.v()).decode()
+
+    def rest(self):
+        return self.take(len(self.left)).decode()
+
+
+FIELDS = {
+    1: ("user_create", "time:time id:uuid username:text8 username_key:text8 email:text8 "
+                       "email_key:text8 password:secret"),
+    2: ("session_create", "time:time id:uuid user:u32 token:hash replaces:uuid sessions_max:u32 "
+                          "platform:u8 build:u32 device_id:text model:text name:text"),
+    3: ("group_create", "time:time id:uuid owner:u32 groups_max:u32 name:text members:u32s"),
+    4: ("member_add", "time:time group:u32 user:u32 by:u32 members_max:u32 groups_max:u32"),
+    5: ("member_remove", "time:time group:u32 user:u32 by:u32"),
+    6: ("message_post", "time:time id:uuid group:u32 author:u32 client_id:text8 data:text"),
+    7: ("receipt_mark", "time:time group:u32 user:u32 seq:u32 kind:u8"),
+}
+
+
+def take_fields(reader, text):
+    return {name: getattr(reader, kind)() for name, kind in
+            (entry.split(":") for entry in text.split())}
+
+
+def decode(record):
+    """A record as a dict; Damage where it is not of this format."""
+    if record.type not in FIELDS:
+        raise Damage(record.file, record.offset, f"record {record.seq} has the unknown type {record.type}")
+    name, fields = FIELDS[record.type]
+    reader = Reader(record.payload)
+    try:
+        values = take_fields(reader, fields)
+    except ValueError as error:
+        raise Damage(record.file, record.offset, f"record {record.seq}: {error}") from None
+    if reader.left:
+        raise Damage(record.file, record.offset, f"record {record.seq} is too long")
+    return {"record": record.seq, "type": name, **values}
+
+
+SAVED = {
+    1: ("head", "seq:v time:v users:v sessions:v groups:v members:v messages:v client_ids:v"),
+    2: ("user", "id:uuid seq:v time:v username:text8 username_key:text8 email:text8 email_key:text8 "
+                "password:secret"),
+    3: ("session", "id:uuid token:hash time:v platform:u8 build:v device_id:vtext model:vtext name:rest"),
+    4: ("group", "id:uuid seq:v founders:v owner:v members:v active:v changes:v messages:v name:rest"),
+    5: ("member", None),
+    6: ("active", "place:v"),
+    7: ("by_mark", "place:v"),
+    8: ("change", "seq:v time:v kind:u8 user:v by:v"),
+    9: ("message", "author:v seq:v time:v client_id_len:u8 data_len:v id:uuid"),
+}
+
+
+def take_member(reader):
+    member = {"user": reader.v(), "state": reader.u8(), "spans": []}
+    edge, count = 0, reader.v()
+    for i in range(count):
+        start = edge + reader.v()
+        edge = None if member["state"] == 0 and i == count - 1 else start + reader.v()
+        member["spans"].append([start, edge])
+    for mark in "delivered", "read":
+        upto = reader.v()
+        member[mark] = {"upto": upto, "seq": reader.v(), "time": reader.v()} if upto else {"upto": 0}
+    return member
+
+
+def take_element(reader, kind):
+    if kind == 5:
+        return take_member(reader)
+    element = take_fields(reader, SAVED[kind][1])
+    if kind == 9:
+        element["client_id"] = reader.take(element.pop("client_id_len")).decode()
+        element["data"] = reader.take(element.pop("data_len")).decode()
+    return element
+
+
+COUNTED = {"user": "users", "session": "sessions", "group": "groups", "member": "members",
+           "message": "messages"}
+
+
+def elements(snapshot):
+    """(name, dict) of each element: sums are summed up, counts are compared."""
+    def wrong(why):
+        return Damage(snapshot.name, 0, f"record {index} of type {kind}: {why}")
+
+    head, seen, sums, before = None, dict.fromkeys(COUNTED, 0), {}, 0
+    for index, (kind, payload) in enumerate(snapshot.records):
+        if kind not in SAVED or (head is None) != (kind == 1):
+            raise wrong("it does not belong there")
+        if kind != before:
+            sums = {"seq": 0, "time": 0}
+        before = kind
+        reader = Reader(payload)
+        while True:
+            try:
+                element = take_element(reader, kind)
+            except ValueError as error:
+                raise wrong(error) from None
+            if kind in (8, 9):
+                for key in sums:
+                    element[key] = sums[key] = sums[key] + element[key]
+            name = SAVED[kind][0]
+            head = element if kind == 1 else head
+            if name in seen:
+                seen[name] += 1
+            yield name, element
+            if not reader.left:
+                break
+            if kind < 5:
+                raise wrong("it is too long")
+    if head is None or head["seq"] != snapshot.seq:
+        raise Damage(snapshot.name, 0, "its state is not that of its name")
+    for name, plural in COUNTED.items():
+        if seen[name] != head[plural]:
+            raise Damage(snapshot.name, 0, f"{seen[name]} {plural}, not {head[plural]}")
+
+
+# ---- the program -------------------------------------------------------------------------------------
+
+
+def describe(journal):
+    yield f"{len(journal.segments)} segments, {len(journal.records)} records, next {journal.next_seq}"
+    for snapshot in journal.snapshots:
+        yield f"{snapshot.name}: {len(snapshot.records)} records"
+    for damage in journal.bad_snapshots:
+        yield f"damaged snapshot: {damage}"
+    if journal.torn:
+        yield "torn tail: %s, offset %d" % journal.torn
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", choices=["verify", "dump", "snapshots"])
+    parser.add_argument("dir", type=Path)
+    arguments = parser.parse_args()
+    try:
+        journal = read(arguments.dir)
+        lines = describe(journal)
+        if arguments.what == "dump":
+            lines = (json.dumps(decode(record)) for record in journal.records)
+        elif arguments.what == "snapshots":
+            lines = (json.dumps({"element": name, **element}) for snapshot in journal.snapshots
+                     for name, element in elements(snapshot))
+        else:
+            for record in journal.records:
+                decode(record)
+        for line in lines:
+            print(line)
+    except Damage as damage:
+        print(f"damaged: {damage}", file=sys.stderr)
+        return 3
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 3 if journal.bad_snapshots else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
