@@ -273,7 +273,7 @@ static void dispatch_batch(struct journal *j, size_t *left)
 {
     struct batch *b = j->done;
     struct soon soon = soon_start(j, b);
-    while (j->done_count<b->done && * left> 0) {
+    while (*left > 0 && j->done_count < b->done) {
         const uint8_t *p = b->frames.p + j->done_len;
         struct journal_record record = {
             .seq = frame_u64(p + 8),

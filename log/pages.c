@@ -2,8 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/ensure.h"
 #include "log/sys.h"
@@ -53,11 +53,20 @@ int pages_write_page(int fd, const uint8_t page[PAGE_LEN], uint64_t offset)
     return sys_write_full(fd, copy, sizeof copy, offset) == sizeof copy ? 0 : -1;
 }
 
+/* A child that writes a snapshot is forked at any time, also while the disk reads this memory: it
+ * gets none of it, as open(2) advises for O_DIRECT. So it is a mapping of its own. */
+static uint8_t *buffer_new(void)
+{
+    void *p = mmap(NULL, BUFFER_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ENSURE(p != MAP_FAILED); /* out of memory ends the process */
+    ENSURE(madvise(p, BUFFER_LEN, MADV_DONTFORK) == 0);
+    return p;
+}
+
 int pages_start(struct pages *p, int fd, uint64_t at, uint64_t size)
 {
     if (!p->buffer)
-        p->buffer = aligned_alloc(PAGE_LEN, BUFFER_LEN);
-    ENSURE(p->buffer); /* out of memory ends the process */
+        p->buffer = buffer_new();
     uint64_t first = page_floor(at);
     if (at > first) {
         ssize_t n = sys_read_full(fd, p->buffer, PAGE_LEN, first);
@@ -125,6 +134,7 @@ int pages_clear(struct pages *p, uint64_t len)
 
 void pages_release(struct pages *p)
 {
-    free(p->buffer);
+    if (p->buffer)
+        munmap(p->buffer, BUFFER_LEN);
     *p = (struct pages){.fd = -1};
 }
