@@ -214,4 +214,31 @@ static inline void seen_flush(struct seen *s)
     }
 }
 
+/* Writes a snapshot and waits for its end, however it ends. */
+static inline void seen_snapshot(struct seen *s)
+{
+    int ended = s->ended.count;
+    assert_int_equal(journal_snapshot(s->journal), ERR_ok);
+    while (s->ended.count == ended)
+        seen_turn(s);
+}
+
+/* The names, one behind the other, without their zeros and without the next segment, which a thread
+ * makes when it likes. */
+static inline void dir_names(const struct data_dir *d, char *out, size_t size)
+{
+    struct files f = dir_read(d);
+    out[0] = '\0';
+    for (size_t i = 0; i < f.count; i++) {
+        const char *name = f.list[i].name;
+        if (strcmp(name, "next.tmp") == 0)
+            continue;
+        while (*name == '0')
+            name++;
+        size_t len = strlen(out);
+        snprintf(out + len, size - len, "%s%s", len > 0 ? " " : "", name);
+    }
+    files_free(&f);
+}
+
 #endif
