@@ -14,6 +14,7 @@
 
 #include "base/crypto.h"
 #include "base/diag.h"
+#include "tests/unit/log/child.h"
 #include "tests/unit/log/dir.h"
 
 #define SEGMENT 65536
@@ -131,6 +132,11 @@ static int f_thread_start(pthread_t *thread, const pthread_attr_t *attr, void *(
     return faulty(false, false) ? errno : real.thread_start(thread, attr, run, arg);
 }
 
+static int f_child_start(int keep_fd, int (*run)(void *arg), void *arg)
+{
+    return faulty(false, false) ? -1 : child_start_here(keep_fd, run, arg);
+}
+
 /* Every look at the clock is a second later, so that each question is a probe. */
 static int64_t f_now_ms(void)
 {
@@ -160,6 +166,8 @@ static void plan_set(enum fault kind, bool for_ever, int at)
     sys.eventfd = f_eventfd;
     sys.thread_start = f_thread_start;
     sys.now_ms = f_now_ms;
+    child_here();
+    sys.child_start = f_child_start;
 }
 
 static size_t count_descriptors(void)
@@ -208,6 +216,25 @@ static enum err propose_patiently(struct seen *s, int id)
     }
 }
 
+/* Makes a snapshot, or fails to: the journal goes on as before. */
+static void snapshot(struct seen *s)
+{
+    bool harmless = plan.kind == FAULT_EINTR || plan.kind == FAULT_SHORT;
+    int ended = s->ended.count;
+    enum err e = journal_snapshot(s->journal);
+    if (journal_state(s->journal) == JOURNAL_FAILED)
+        assert_int_equal(e, ERR_read_only);
+    else
+        assert_true(e == ERR_ok || (e == ERR_io && !harmless) || e == ERR_refused);
+    if (e != ERR_ok)
+        return;
+    while (s->ended.count == ended)
+        seen_turn(s);
+    assert_true(s->ended.err == ERR_ok ||
+                (!harmless && (s->ended.err == ERR_io || s->ended.err == ERR_disk_full)));
+    assert_true((s->ended.err == ERR_ok) == (s->ended.why[0] == '\0'));
+}
+
 /* One life under the plan. False where it ended before the fault came. */
 static bool live(const struct data_dir *d, struct files *crashed, struct seen *s)
 {
@@ -222,6 +249,8 @@ static bool live(const struct data_dir *d, struct files *crashed, struct seen *s
         e = propose_patiently(s, id);
         if (id % 3 == 0 && e == ERR_ok)
             seen_flush(s);
+        if (id % 6 == 0)
+            snapshot(s);
     }
     if (s->journal) {
         seen_flush(s);

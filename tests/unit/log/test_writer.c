@@ -13,6 +13,7 @@
 
 #include "base/crypto.h"
 #include "log/sys.h"
+#include "tests/unit/log/child.h"
 #include "tests/unit/log/dir.h"
 
 #define SEGMENT  65536
@@ -242,6 +243,7 @@ static void disk_begin(int stop_at)
     sys.fsync = d_sync;
     sys.rename_at = d_rename_at;
     sys.unlink_at = d_unlink_at;
+    child_here();
 }
 
 static void on_commit(void *ctx, const struct journal_record *record, void *ticket)
@@ -266,7 +268,7 @@ static void disk_load(const struct data_dir *d, const struct files *now,
 }
 
 /* Two lives with a restart between them: small batches, batches of many sectors, one of more than
- * a segment, a record of more than a segment. */
+ * a segment, a record of more than a segment; two snapshots in each, which delete segments. */
 static void live(const struct data_dir *d, enum journal_sync sync)
 {
     static const struct {
@@ -279,13 +281,18 @@ static void live(const struct data_dir *d, enum journal_sync sync)
         struct seen s = {0};
         struct journal_report report;
         struct journal_options o = dir_options(d, SEGMENT);
-        struct journal_hooks hooks = {.ctx = &s, .on_commit = on_commit, .on_fail = seen_on_fail};
+        struct journal_hooks hooks = seen_hooks(&s);
+        hooks.on_commit = on_commit;
         o.sync = sync;
         assert_int_equal(journal_open_files(&o, &hooks, &report, &s.journal), ERR_ok);
         for (size_t b = (size_t)life * 6; b < (size_t)life * 6 + 6; b++) {
             for (int i = 0; i < batches[b].records; i++, id++)
                 seen_propose(&s, id, batches[b].len + (size_t)i);
             seen_flush(&s);
+            if (b % 3 == 2) {
+                seen_snapshot(&s);
+                assert_int_equal(s.ended.err, ERR_ok);
+            }
         }
         journal_close(s.journal);
         assert_int_equal(s.count, id - 1);
