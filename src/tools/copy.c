@@ -102,6 +102,7 @@ static bool add_source(struct copy *c, const char *name, uint64_t keep, uint64_t
 static bool open_sources(struct copy *c)
 {
     const struct scan *s = &c->scan;
+    ENSURE(s->segments || s->segment_count == 0);
     const struct scan_segment *last =
         s->segment_count > 0 ? &s->segments[s->segment_count - 1] : NULL;
     uint64_t end = last ? last->first_seq + last->records : 1;
@@ -113,9 +114,11 @@ static bool open_sources(struct copy *c)
             return false;
         c->result->snapshots++;
     }
-    for (size_t i = 0; i < s->segment_count; i++)
-        if (!add_source(c, s->segments[i].name, s->segments[i].used, s->segments[i].size))
+    for (size_t i = 0; i < s->segment_count; i++) {
+        const struct scan_segment *seg = &s->segments[i];
+        if (!add_source(c, seg->name, seg->used, seg->size))
             return false;
+    }
     c->result->records = s->records;
     c->result->last_seq = end - 1;
     return true;

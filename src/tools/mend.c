@@ -23,8 +23,9 @@ static bool closed(int fd, bool ok)
 
 bool mend_map(int dir, const char *name, struct bytes *out)
 {
+    static uint8_t nothing[1]; /* what an empty file's bytes point to */
     struct stat st;
-    void *p = NULL;
+    void *p = nothing;
     int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) != 0)
         return closed(fd, false);
@@ -114,6 +115,8 @@ bool mend_cut(int dir, const char *name, uint64_t at, char kept[static MEND_NAME
     struct bytes all;
     if (!mend_map(dir, name, &all))
         return false;
+    if (at > all.len)
+        at = all.len;
     size_t end = all.len;
     while (end > at && all.p[end - 1] == 0)
         end--;

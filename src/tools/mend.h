@@ -12,7 +12,7 @@
 
 #define MEND_NAME_MAX 64
 
-/* A file's bytes, to be read; an empty file is {NULL, 0}. Ends with mend_unmap. */
+/* A file's bytes, to be read. Ends with mend_unmap. */
 bool mend_map(int dir, const char *name, struct bytes *out);
 void mend_unmap(struct bytes all);
 
