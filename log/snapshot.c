@@ -280,7 +280,7 @@ static enum err read_record(struct reader *r, const struct journal_hooks *hooks,
         return damaged(r, at, "the end of the snapshot is not the end of the file");
     if (*end)
         return ERR_ok;
-    if (len > SNAPSHOT_PAYLOAD_MAX || len > rest - SNAPSHOT_RECORD_LEN - SNAPSHOT_END_LEN)
+    if (len > SNAPSHOT_PAYLOAD_MAX || (uint64_t)SNAPSHOT_RECORD_LEN + len + SNAPSHOT_END_LEN > rest)
         return damaged(r, at, "a record runs past the end of the file");
     e = reader_need(r, SNAPSHOT_RECORD_LEN + len);
     if (e != ERR_ok)

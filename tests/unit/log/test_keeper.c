@@ -478,7 +478,7 @@ static struct {
     int (*open_at)(int dir, const char *name, int flags, mode_t mode);
     int at, opened;
     pthread_t thread; /* the scan's */
-    bool busy;
+    bool on;
 } meanwhile;
 
 /* A scan without on_load begins somewhere. */
@@ -495,14 +495,14 @@ static void count_record(void *ctx, const struct journal_record *record, void *t
 static int open_at_meanwhile(int dir, const char *name, int flags, mode_t mode)
 {
     bool file = strstr(name, ".log") || strstr(name, ".snap");
-    if (file && !meanwhile.busy && pthread_equal(pthread_self(), meanwhile.thread) &&
+    if (file && pthread_equal(pthread_self(), meanwhile.thread) && meanwhile.on &&
         ++meanwhile.opened == meanwhile.at) {
-        meanwhile.busy = true;
+        meanwhile.on = false;
         for (int i = 0; i < 3; i++) {
             add(meanwhile.writer, 10, 10000);
             snapshot(meanwhile.writer);
         }
-        meanwhile.busy = false;
+        meanwhile.on = true;
     }
     return meanwhile.open_at(dir, name, flags, mode);
 }
@@ -517,6 +517,10 @@ static void a_scan_beside_a_server_that_deletes(void **state)
             struct data_dir d = dir_new();
             struct seen s = {0}, heard = {0};
             struct journal_report report;
+            meanwhile.open_at = sys.open_at;
+            meanwhile.thread = pthread_self();
+            meanwhile.on = false;
+            sys.open_at = open_at_meanwhile;
             dir_start(&d, SEGMENT, &s);
             for (int i = 0; i < 3; i++) {
                 add(&s, 10, 10000);
@@ -525,16 +529,13 @@ static void a_scan_beside_a_server_that_deletes(void **state)
             meanwhile.writer = &s;
             meanwhile.at = n;
             meanwhile.opened = 0;
-            meanwhile.busy = false;
-            meanwhile.open_at = sys.open_at;
-            meanwhile.thread = pthread_self();
-            sys.open_at = open_at_meanwhile;
             struct journal_hooks hooks = seen_hooks(&heard);
             hooks.on_commit = loading ? seen_on_commit : count_record;
             if (!loading)
                 hooks.on_load = NULL;
+            meanwhile.on = true;
             enum err e = scan(&d, hooks, &report);
-            sys_reset();
+            meanwhile.on = false;
             if (e != ERR_ok)
                 fail_msg("at %d: %s: %s", n, err_code(e), report.damage);
             reached = meanwhile.opened >= n;
@@ -543,6 +544,7 @@ static void a_scan_beside_a_server_that_deletes(void **state)
                 seen_check(&heard, 1, (int)heard.last_seq, false);
             resets += heard.resets;
             journal_close(s.journal);
+            sys_reset();
             seen_release(&s);
             seen_release(&heard);
             dir_free(&d);
