@@ -177,14 +177,14 @@ static void print_group(void *ctx, uint32_t number, uint64_t count)
 void lost_print(struct lost *l, uint64_t last_seq, const struct model *m)
 {
     struct printing p = {.m = m};
-    size_t readable = settle(l, last_seq);
+    size_t found = settle(l, last_seq);
     if (l->highest <= last_seq) {
         out_say("lost: nothing that is known of");
         return;
     }
-    out_say("lost: %llu records, from %llu to %llu; %zu of them can still be read in what was cut",
+    out_say("lost: %llu records, from %llu to %llu; %zu of them can still be found in what was cut",
             (unsigned long long)(l->highest - last_seq), (unsigned long long)last_seq + 1,
-            (unsigned long long)l->highest, readable);
+            (unsigned long long)l->highest, found);
     each_number(l, false, print_user, &p);
     each_number(l, true, print_group, &p);
 }
@@ -192,14 +192,14 @@ void lost_print(struct lost *l, uint64_t last_seq, const struct model *m)
 void lost_print_json(struct lost *l, struct buf *b, uint64_t last_seq, const struct model *m)
 {
     struct printing p = {.b = b, .m = m};
-    size_t readable = settle(l, last_seq);
+    size_t found = settle(l, last_seq);
     bool any = l->highest > last_seq;
     out_open(b, "lost", '{');
     out_uint(b, "records", any ? l->highest - last_seq : 0);
     if (any) {
         out_uint(b, "first_seq", last_seq + 1);
         out_uint(b, "last_seq", l->highest);
-        out_uint(b, "readable", readable);
+        out_uint(b, "found", found);
         out_open(b, "users", '[');
         each_number(l, false, print_user, &p);
         out_close(b, ']');

@@ -532,7 +532,7 @@ def test_repair_cuts_and_says_whose(journal):
     lost = said["lost"]
     assert (lost["first_seq"], lost["last_seq"], lost["records"]) == (21, count, count - 20)
     # The header of the damaged record still holds, so it is known what it was.
-    assert lost["readable"] == count - 20
+    assert lost["found"] == count - 20
     assert lost["users"][0]["username"] == "user1"
     assert lost["users"][0]["records"] == lost["groups"][0]["records"] == count - 20
     cut = [path for path in kept_files(journal.server.data) if path.name.startswith("0")]
