@@ -5,6 +5,7 @@
 #   make          build/groups-chat
 #   make check    format, lint, include arrows, headers, sanitizers, corpora
 #   make bench    measure against the raw-socket floor
+#   make sim      one simulated history [SEED]; SEEDS=n: so many, from SEED on
 #   make fuzz     each fuzz target for TIME seconds [30], from SEED [0: another each time]
 #   make install  into DESTDIR/PREFIX [/usr/local]
 #
@@ -216,6 +217,26 @@ e2e: $(BUILD)/groups-chat
 crash: $(BUILD)/groups-chat
 	GROUPS_CHAT_BIN=$(BUILD)/groups-chat $(PYTEST) tests/crash
 
+# The whole below a simulated disk, without threads and without a clock: tests/sim/sim.c says how.
+SIM_OBJ   := $(call obj,$(wildcard tests/sim/*.c))
+SIM_CALLS := readdir closedir poll sched_yield pthread_join pthread_mutex_lock pthread_cond_wait \
+             pthread_cond_signal pthread_cond_broadcast clock_wall_ms clock_mono_ms crypto_random \
+             uuid_random
+SEEDS     ?= 1
+SAY       ?= 0
+
+$(BUILD)/sim/sim: $(SIM_OBJ) $(call lib,core model log base)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $(SIM_CALLS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+
+# SEED=n replays one history (with SAY=1: tells it); SEEDS=n [SEED=first] runs as many.
+.PHONY: sim sim-test
+sim: $(BUILD)/sim/sim
+	$(BUILD)/sim/sim --seed $(if $(filter 0,$(SEED)),1,$(SEED)) --seeds $(SEEDS) --say $(SAY)
+
+sim-test: $(BUILD)/sim/sim
+	$(BUILD)/sim/sim --seeds 1000000 --crashes 10000
+
 test: deps-test
 	@$(MAKE) --no-print-directory test-run
 
@@ -223,6 +244,7 @@ test-run:
 	@$(MAKE) --no-print-directory -j$(JOBS) all unit-build fuzz-build
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory corpora
+	@$(MAKE) --no-print-directory sim-test
 	@$(MAKE) --no-print-directory e2e
 	@$(MAKE) --no-print-directory crash
 

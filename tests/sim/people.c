@@ -1,0 +1,190 @@
+#include "tests/sim/people.h"
+
+#include <stdio.h>
+
+#include "base/ensure.h"
+#include "tests/sim/rng.h"
+#include "tests/sim/shadow.h"
+
+#define NAMES       40
+#define WAITING_MAX 8
+#define LONG_TEXT   (100u << 10) /* longer than the smallest segment */
+
+/* What waits for a password worker. */
+struct waiting {
+    bool login;
+    uint32_t who; /* name or user number */
+};
+
+static struct waiting waiting[WAITING_MAX];
+static size_t waiting_count;
+static uint8_t letters[LONG_TEXT];
+
+void people_reset(void)
+{
+    waiting_count = 0;
+    for (size_t i = 0; i < sizeof letters; i++)
+        letters[i] = (uint8_t)('a' + i % 26);
+}
+
+void people_hang_up(void)
+{
+    waiting_count = 0;
+}
+
+static struct uuid new_id(void)
+{
+    return uuid_random();
+}
+
+static uint32_t some_user(const struct model *m)
+{
+    uint32_t count = model_user_count(m);
+    return count == 0 || rng_one_in(50) ? count + 1 : 1 + (uint32_t)rng_below(count);
+}
+
+static uint32_t some_group(const struct model *m)
+{
+    uint32_t count = model_group_count(m);
+    return count == 0 || rng_one_in(50) ? count + 1 : 1 + (uint32_t)rng_below(count);
+}
+
+/* A member of the group, mostly. */
+static uint32_t some_member(const struct model *m, uint32_t number)
+{
+    const struct group *g = model_group(m, number);
+    if (!g || g->active.count == 0 || rng_one_in(20))
+        return some_user(m);
+    const struct member *mb = vec_at(&g->active, (uint32_t)rng_below(g->active.count));
+    return mb->user->number;
+}
+
+static struct bytes some_text(void)
+{
+    uint64_t max = rng_one_in(400) ? LONG_TEXT : rng_one_in(12) ? 6000 : 200;
+    size_t len = max == 200 ? (size_t)rng_below(max) : (size_t)(rng_skewed(max));
+    return bytes_of(letters + rng_below(LONG_TEXT - len + 1), len);
+}
+
+/* ---- one function a deed ----------------------------------------------------------------------
+ */
+
+static enum err answer_password(struct engine *e)
+{
+    size_t place = (size_t)rng_below(waiting_count);
+    struct waiting w = waiting[place];
+    waiting[place] = waiting[--waiting_count];
+    char name[16], email[32];
+    struct record r = {.type = w.login ? RECORD_session_create : RECORD_user_create};
+    if (w.login) {
+        const struct user *u = model_user(engine_model(e), w.who);
+        r.session_create.time = engine_now(e);
+        r.session_create.id = new_id();
+        r.session_create.user = w.who;
+        rng_fill(r.session_create.token.b, sizeof r.session_create.token.b);
+        if (u && u->sessions && rng_one_in(3))
+            r.session_create.replaces = u->sessions->id;
+        r.session_create.sessions_max = 4;
+        r.session_create.platform = (uint8_t)rng_below(PLATFORM_COUNT);
+        r.session_create.build = (uint32_t)rng_below(100);
+        r.session_create.device_id = BYTES("0000");
+        r.session_create.model = bytes_of(letters, (size_t)rng_below(20));
+        r.session_create.name = BYTES("pc");
+        return shadow_propose(e, &r);
+    }
+    snprintf(name, sizeof name, "user%u", (unsigned)w.who);
+    snprintf(email, sizeof email, "%s@example.com", name);
+    r.user_create.time = engine_now(e);
+    r.user_create.id = new_id();
+    r.user_create.username = bytes_cstr(name);
+    r.user_create.username_key = bytes_cstr(name);
+    if (w.who % 2 == 0) {
+        r.user_create.email = bytes_cstr(email);
+        r.user_create.email_key = bytes_cstr(email);
+    }
+    r.user_create.password = BYTES("$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA");
+    return shadow_propose(e, &r);
+}
+
+static enum err ask_password(struct engine *e, bool login)
+{
+    if (waiting_count == WAITING_MAX)
+        return ERR_busy;
+    waiting[waiting_count++] =
+        (struct waiting){login, login ? some_user(engine_model(e)) : (uint32_t)rng_below(NAMES)};
+    return ERR_busy;
+}
+
+static enum err make_group(struct engine *e)
+{
+    uint8_t numbers[4 * 8] = {0};
+    struct record r = {.type = RECORD_group_create};
+    r.group_create.time = engine_now(e);
+    r.group_create.id = new_id();
+    r.group_create.owner = some_user(engine_model(e));
+    r.group_create.groups_max = rng_one_in(4) ? 5 : 0;
+    r.group_create.name = bytes_of(letters, 1 + (size_t)rng_below(20));
+    r.group_create.members.p = numbers;
+    r.group_create.members.count = 1 + (uint32_t)rng_below(8);
+    numbers[0] = (uint8_t)r.group_create.owner;
+    for (uint32_t i = 1; i < r.group_create.members.count; i++)
+        numbers[4 * i] = (uint8_t)some_user(engine_model(e));
+    return shadow_propose(e, &r);
+}
+
+static enum err change_members(struct engine *e, bool add)
+{
+    uint32_t group = some_group(engine_model(e));
+    struct record r = {.type = add ? RECORD_member_add : RECORD_member_remove};
+    uint32_t by = some_member(engine_model(e), group);
+    if (add)
+        r.member_add = (struct record_member_add){
+            engine_now(e), group, some_user(engine_model(e)), by, rng_one_in(4) ? 6 : 0, 0};
+    else
+        r.member_remove = (struct record_member_remove){
+            engine_now(e), group, rng_one_in(2) ? by : some_member(engine_model(e), group), by};
+    return shadow_propose(e, &r);
+}
+
+static enum err post(struct engine *e)
+{
+    char client_id[8] = "";
+    struct record r = {.type = RECORD_message_post};
+    r.message_post.time = engine_now(e);
+    r.message_post.id = new_id();
+    r.message_post.group = some_group(engine_model(e));
+    r.message_post.author = some_member(engine_model(e), r.message_post.group);
+    if (rng_one_in(2))
+        snprintf(client_id, sizeof client_id, "c%u", (unsigned)rng_below(60));
+    r.message_post.client_id = bytes_cstr(client_id);
+    r.message_post.data = some_text();
+    return shadow_propose(e, &r);
+}
+
+static enum err mark(struct engine *e)
+{
+    uint32_t group = some_group(engine_model(e));
+    const struct group *g = model_group(engine_model(e), group);
+    uint32_t count = g ? g->messages.count : 0;
+    struct record r = {.type = RECORD_receipt_mark};
+    r.receipt_mark = (struct record_receipt_mark){
+        engine_now(e), group, some_member(engine_model(e), group),
+        count == 0 ? 0 : count - (uint32_t)rng_skewed(count), (uint8_t)rng_below(2)};
+    return shadow_propose(e, &r);
+}
+
+enum err people_act(struct engine *e)
+{
+    uint64_t deed = rng_below(100);
+    if (waiting_count > 0 && deed < 12)
+        return answer_password(e);
+    if (deed < 18)
+        return ask_password(e, rng_one_in(2));
+    if (deed < 22)
+        return make_group(e);
+    if (deed < 32)
+        return change_members(e, rng_percent(60));
+    if (deed < 75)
+        return post(e);
+    return mark(e);
+}
