@@ -22,7 +22,7 @@ struct disk {
     pthread_t thread;
     struct keeper *keeper;
     int event_fd;
-    bool unwake_due; /* the loop's: it looked before it was woken */
+    bool unwake_due; /* the loop's: a wake may come, or have come, for what it has taken already */
     /* written by the disk thread, read by the loop thread */
     atomic_uint_least64_t synced_seq; /* every record below is on disk */
     /* both, under the lock */
@@ -32,7 +32,8 @@ struct disk {
     struct batch *offered;
     struct batch *done_first;
     struct batch *done_last;
-    bool idle; /* the thread waits for `wake` */
+    bool idle;   /* the thread waits for `wake` */
+    bool waking; /* it is about to wake the loop */
     bool stop;
     bool full;   /* take nothing until a probe found room */
     bool failed; /* take nothing any more */
@@ -67,9 +68,11 @@ static void give_back(struct disk *d, struct batch *b)
     d->failed = b->why == ERR_read_only;
     if (!first)
         return; /* the loop was woken for the one before and has not looked yet */
+    d->waking = true;
     unlock(d);
     ENSURE(sys.wake(d->event_fd) == 0);
     lock(d);
+    d->waking = false;
 }
 
 static void say_failure(const struct disk *d, enum err why)
@@ -254,13 +257,13 @@ static struct batch *disk_take_done(void *impl)
     struct batch *b = d->done_first;
     d->done_first = NULL;
     d->done_last = NULL;
+    bool waking = d->waking;
     unlock(d);
-    /* Who looks before being woken is woken afterwards, for nothing: that wake is taken back here,
-     * or the descriptor would stay readable. */
-    if ((b || d->unwake_due) && sys.unwake(d->event_fd) != 0)
-        d->unwake_due = true;
-    else
-        d->unwake_due = false;
+    /* Who looks before being woken is woken afterwards, for nothing: that wake is taken back at a
+     * later look, or the descriptor would stay readable and the loop would never rest. */
+    if (b || d->unwake_due)
+        (void)sys.unwake(d->event_fd);
+    d->unwake_due = waking;
     return b;
 }
 
@@ -304,7 +307,7 @@ static bool disk_take_snapshot(void *impl, struct snapshot_result *out)
     struct disk *d = impl;
     if (!keeper_take(d->keeper, out))
         return false;
-    d->unwake_due = true; /* its wake may have been taken with a batch's: then nothing is there */
+    d->unwake_due = true; /* the helper has been joined, so its wake is there, or was taken */
     return true;
 }
 

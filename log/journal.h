@@ -103,15 +103,15 @@ struct journal_report {
     uint64_t snapshot_seq;     /* the snapshot that was loaded; 0: none */
     uint64_t snapshot_records; /* in it */
     uint64_t snapshot_bytes;   /* of its file */
-    char snapshot[512];   /* which snapshots are damaged and were passed over, and why, or "" */
-    char torn_tail[512];  /* what was cut and where the copy is, or "" */
-    char torn_file[64];   /* the segment of it, within the journal's directory */
-    uint64_t torn_at;     /* where it begins */
-    uint64_t torn_end;    /* behind its last byte that is not zero */
-    char damage[768];     /* with ERR_damaged: file, offset, what is wrong, what to do */
-    char damage_file[64]; /* the file, within the journal's directory */
-    uint64_t damage_at;   /* the offset */
-    uint64_t damage_seq;  /* the first record that is not there whole; 0: not known */
+    char snapshot[512];        /* which snapshots were passed over, and why, or "" */
+    char torn_tail[512];       /* what was cut and where the copy is, or "" */
+    char torn_file[64];        /* the segment of it, within the journal's directory */
+    uint64_t torn_at;          /* where it begins */
+    uint64_t torn_end;         /* behind its last byte that is not zero */
+    char damage[768];          /* with ERR_damaged: file, offset, what is wrong, what to do */
+    char damage_file[64];      /* the file, within the journal's directory */
+    uint64_t damage_at;        /* the offset */
+    uint64_t damage_seq;       /* the first record that is not there whole; 0: not known */
 };
 
 /*

@@ -8,8 +8,8 @@
 #include "log/recover.h"
 
 /* Adds to the text of what was passed over; what does not fit is left out. */
-static void say_damaged(struct journal_report *report, const char *name,
-                        const struct snapshot_fault *fault)
+static void say_passed_over(struct journal_report *report, const char *name,
+                            const struct snapshot_fault *fault)
 {
     size_t len = strlen(report->snapshot);
     snprintf(report->snapshot + len, sizeof report->snapshot - len,
@@ -25,7 +25,7 @@ static void add(struct marks *m, const struct snapshot_info *info)
     m->bytes = info->bytes;
 }
 
-/* Reads one; ERR_ok also where it is damaged. */
+/* Reads one; ERR_ok also where it is passed over. */
 static enum err read_one(struct marks *m, int dir, uint64_t seq, const struct journal_hooks *hooks,
                          struct journal_report *report)
 {
@@ -38,8 +38,9 @@ static enum err read_one(struct marks *m, int dir, uint64_t seq, const struct jo
         add(m, &info);
         return ERR_ok;
     }
-    if (e == ERR_damaged) {
-        say_damaged(report, name, &fault);
+    if (e == ERR_damaged || e == ERR_io) {
+        m->unread = m->unread || e == ERR_io;
+        say_passed_over(report, name, &fault);
         if (hooks && hooks->on_reset)
             hooks->on_reset(hooks->ctx);
         return ERR_ok;

@@ -14,13 +14,14 @@ struct marks {
     struct snapshot_header *list; /* ascending */
     size_t count;
     bool files;              /* snapshots are there, whole or not */
+    bool unread;             /* a call that failed kept one from being read */
     uint64_t records, bytes; /* of the one that was loaded */
 };
 
 /*
  * With hooks->on_load: loads the newest snapshot that is whole, calling on_reset behind each that
- * turned out not to be. Without: proves all. report->snapshot says which are damaged and why.
- * ERR_not_found: one vanished meanwhile. ERR_io: report->damage. Release in any case.
+ * turned out not to be. Without: proves all. report->snapshot says which were passed over and
+ * why. ERR_not_found: one vanished meanwhile. ERR_io: report->damage. Release in any case.
  */
 enum err marks_init(struct marks *m, int dir, const struct journal_hooks *hooks,
                     struct journal_report *report);

@@ -451,6 +451,10 @@ static enum err find_first(struct reader *r, const uint64_t *list, size_t count,
         covered = r->marks.list[r->marks.count - 1].seq;
     if (list[*first] > covered + 1 && r->again)
         return ERR_not_found;
+    if (list[*first] > covered + 1 && r->marks.unread) {
+        snprintf(r->report->damage, sizeof r->report->damage, "%s", r->report->snapshot);
+        return ERR_io;
+    }
     if (list[*first] > covered + 1) {
         char name[SEGMENT_NAME_MAX];
         segment_name(list[*first], name);
@@ -561,7 +565,7 @@ enum err recover_read(int dir, bool running, const struct journal_hooks *hooks,
     for (int tries = 1;; tries++) {
         enum err e = read_once(dir, running, running && tries < TRIES_MAX, hooks, report, out);
         if (e == ERR_ok && !running && report->snapshot[0] != '\0')
-            diag_warn("journal: a damaged snapshot was passed over, and nothing is lost: %s",
+            diag_warn("journal: a snapshot was passed over, and nothing is lost: %s",
                       report->snapshot);
         if (e != ERR_not_found)
             return e;

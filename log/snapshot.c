@@ -235,7 +235,8 @@ static enum err reader_need(struct reader *r, size_t need)
     ssize_t n = sys_read_full(r->fd, r->own + r->len, (size_t)want, r->read);
     if (n < 0) {
         char reason[96];
-        return damaged(r, r->read, "read failed: %s", strerror_r(errno, reason, sizeof reason));
+        (void)damaged(r, r->read, "read failed: %s", strerror_r(errno, reason, sizeof reason));
+        return ERR_io;
     }
     hash_read(r, r->own + r->len, (size_t)n);
     r->len += (size_t)n;

@@ -68,9 +68,8 @@ enum err snapshot_end(struct snapshot_writer *w, struct snapshot_info *info,
 
 /*
  * Reads the snapshot file `name`, which must hold the state behind record `seq`, whole; hands its
- * records to hooks->on_load and on_loaded, or to nobody where hooks is NULL. ERR_damaged: *fault
- * says why; a read that fails is damage too, for a disk that cannot give the bytes back has lost
- * them. ERR_not_found: no such file. ERR_io: it could not be opened, *fault says why.
+ * records to hooks->on_load and on_loaded, or to nobody where hooks is NULL. ERR_damaged, and
+ * ERR_io where it could not be opened or read: *fault says why. ERR_not_found: no such file.
  */
 enum err snapshot_read(int dir, const char *name, uint64_t seq, const struct journal_hooks *hooks,
                        struct snapshot_info *info, struct snapshot_fault *fault) MUST_CHECK;

@@ -20,8 +20,9 @@ static struct {
     atomic_int fail_syncs;  /* so many more fail */
     atomic_int fail_writes; /* with ENOSPC */
     atomic_int_least64_t clock;
-    pthread_mutex_t gate; /* held: the disk is stuck in its sync */
-} spy = {.gate = PTHREAD_MUTEX_INITIALIZER};
+    pthread_mutex_t gate;      /* held: the disk is stuck in its sync */
+    pthread_mutex_t wake_gate; /* held: the disk is stuck before it wakes the loop */
+} spy = {.gate = PTHREAD_MUTEX_INITIALIZER, .wake_gate = PTHREAD_MUTEX_INITIALIZER};
 
 static bool take_one(atomic_int *n)
 {
@@ -52,8 +53,11 @@ static int spy_fdatasync(int fd)
 
 static int spy_wake(int fd)
 {
+    pthread_mutex_lock(&spy.wake_gate);
+    pthread_mutex_unlock(&spy.wake_gate);
+    int result = spy.real.wake(fd);
     spy.wakes++;
-    return spy.real.wake(fd);
+    return result;
 }
 
 static int spy_unwake(int fd)
@@ -154,6 +158,45 @@ static void what_comes_meanwhile_is_one_batch(void **state)
     seen_flush(&s);
     seen_check(&s, 1, 11, true);
     assert_int_equal(spy.writes, 2);
+    journal_close(s.journal);
+    spy_off();
+    seen_release(&s);
+    dir_free(&d);
+}
+
+static bool readable(const struct seen *s)
+{
+    struct pollfd p = {.fd = journal_fd(s->journal), .events = POLLIN};
+    return poll(&p, 1, 0) == 1;
+}
+
+/* The loop looks, for a reason of its own, between the end of a batch and the wake. */
+static void a_late_wake_is_taken_back(void **state)
+{
+    (void)state;
+    struct data_dir d = dir_new();
+    struct seen s = {0};
+    spy_on();
+    dir_start(&d, 0, &s);
+    spy.wakes = 0;
+    pthread_mutex_lock(&spy.wake_gate);
+    seen_propose(&s, 1, 10);
+    journal_submit(s.journal);
+    while (s.count == 0)
+        journal_dispatch(s.journal, JOURNAL_ALL);
+    assert_false(readable(&s));
+    pthread_mutex_unlock(&spy.wake_gate);
+    while (spy.wakes == 0)
+        sched_yield();
+    assert_true(readable(&s));
+    journal_dispatch(s.journal, JOURNAL_ALL);
+    assert_false(readable(&s));
+    /* The same for the end of a snapshot, which is taken behind the batch of the same look. */
+    assert_int_equal(journal_snapshot(s.journal), ERR_ok);
+    while (s.ended.count == 0)
+        seen_turn(&s);
+    journal_dispatch(s.journal, JOURNAL_ALL);
+    assert_false(readable(&s));
     journal_close(s.journal);
     spy_off();
     seen_release(&s);
@@ -399,6 +442,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_costs_one_of_each),
         cmocka_unit_test(what_comes_meanwhile_is_one_batch),
+        cmocka_unit_test(a_late_wake_is_taken_back),
         cmocka_unit_test(a_full_queue_is_busy),
         cmocka_unit_test(close_drains),
         cmocka_unit_test(a_failed_sync_is_for_ever),

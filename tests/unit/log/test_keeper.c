@@ -424,6 +424,82 @@ static void never_ahead_of_the_journal(void **state)
     dir_free(&d);
 }
 
+/* ---- a disk that does not give a snapshot back ---- */
+
+static struct sys real;
+static int snapshot_fd = -1;
+
+static int open_at_noting(int dir, const char *name, int flags, mode_t mode)
+{
+    int fd = real.open_at(dir, name, flags, mode);
+    if (strstr(name, ".snap"))
+        snapshot_fd = fd;
+    return fd;
+}
+
+static int close_noting(int fd)
+{
+    if (fd == snapshot_fd)
+        snapshot_fd = -1;
+    return real.close(fd);
+}
+
+static ssize_t pread_fails(int fd, void *p, size_t len, off_t offset)
+{
+    if (fd != snapshot_fd)
+        return real.pread(fd, p, len, offset);
+    errno = EIO;
+    return -1;
+}
+
+/* The bytes may be well: nobody is told that the files were changed. */
+static void a_failed_read_is_not_damage(void **state)
+{
+    (void)state;
+    struct data_dir d = dir_new();
+    struct seen s = {0};
+    struct journal_report report;
+    real = sys;
+    sys.open_at = open_at_noting;
+    sys.close = close_noting;
+    sys.pread = pread_fails;
+    /* Nothing reads a snapshot here but a start: the child proves its own under another name. */
+    dir_start(&d, SEGMENT, &s);
+    add(&s, 10, 10000);
+    snapshot(&s);
+    journal_close(s.journal);
+    seen_release(&s);
+    diag_set_level(DIAG_ERROR);
+    assert_int_equal(dir_try(&d, SEGMENT, &s, &report), ERR_ok);
+    diag_set_level(DIAG_INFO);
+    seen_check(&s, 1, 10, false);
+    assert_non_null(strstr(report.snapshot, "10.snap, offset 0: read failed: Input/output error"));
+    add(&s, 1, 10);
+    snapshot(&s);
+    journal_close(s.journal);
+    seen_release(&s);
+    sys_reset();
+    dir_start(&d, SEGMENT, &s);
+    for (int i = 0; i < 2; i++) {
+        add(&s, 10, 10000);
+        snapshot(&s);
+    }
+    journal_close(s.journal);
+    seen_release(&s);
+    sys.open_at = open_at_noting;
+    sys.close = close_noting;
+    sys.pread = pread_fails;
+    assert_int_equal(dir_try(&d, SEGMENT, &s, &report), ERR_io);
+    assert_non_null(strstr(report.damage, "Input/output error"));
+    sys_reset();
+    seen_release(&s);
+    dir_start(&d, SEGMENT, &s);
+    seen_check(&s, 1, 31, false);
+    journal_close(s.journal);
+    seen_release(&s);
+    dir_free(&d);
+}
+
 /* ---- scans ---- */
 
 static enum err scan(const struct data_dir *d, struct journal_hooks hooks,
@@ -565,6 +641,7 @@ int main(void)
         cmocka_unit_test(close_ends_the_child),
         cmocka_unit_test(a_child_that_dies_is_told),
         cmocka_unit_test(never_ahead_of_the_journal),
+        cmocka_unit_test(a_failed_read_is_not_damage),
         cmocka_unit_test(a_scan_without_loading_hears_every_record),
         cmocka_unit_test(a_scan_beside_a_server_that_deletes),
     };
