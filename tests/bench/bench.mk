@@ -16,16 +16,18 @@ BENCH_ARGS ?=
 BENCH_LOAD  := $(BUILD)/bench/load
 BENCH_FLOOR := $(BUILD)/bench/floor
 BENCH_HASH  := $(BUILD)/bench/hashread
+BENCH_LOG   := $(BUILD)/bench/journal
 
 $(BENCH_LOAD): $(call obj,$(addprefix tests/bench/,load.c client.c cpu.c)) $(call lib,base)
 $(BENCH_FLOOR): $(call obj,$(addprefix tests/bench/,floor.c floor_journal.c)) $(call lib,base)
 $(BENCH_HASH): $(call obj,tests/bench/hashread.c) $(call lib,base)
-$(BENCH_LOAD) $(BENCH_FLOOR) $(BENCH_HASH):
+$(BENCH_LOG): $(call obj,tests/bench/journal.c) $(call lib,log base)
+$(BENCH_LOAD) $(BENCH_FLOOR) $(BENCH_HASH) $(BENCH_LOG):
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lb2 -lsodium -lutf8proc -luuid
 
 .PHONY: bench bench-quick bench-build
-bench-build: $(BENCH_LOAD) $(BENCH_FLOOR) $(BENCH_HASH)
+bench-build: $(BENCH_LOAD) $(BENCH_FLOOR) $(BENCH_HASH) $(BENCH_LOG)
 
 bench: deps
 	@$(MAKE) --no-print-directory all bench-build

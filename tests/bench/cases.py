@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import time
@@ -214,7 +215,7 @@ class Replay(Case):
                 empty.append(server.start_s)
         for _ in range(bench.options.rounds):
             hashed = subprocess.run(
-                [bench.bin / "bench/hashread", *journal_files(data)],
+                [bench.bin / "bench/hashread", *self.files(data)],
                 check=True,
                 capture_output=True,
                 text=True,
@@ -225,7 +226,8 @@ class Replay(Case):
                 ours.append(records / max(1e-9, server.start_s - statistics.median(empty)))
                 server.stop(signal.SIGKILL)  # so that the next start finds the same bytes
         result = self.compared(ours, floor)
-        result["note"] = f"{records} records, {journal_bytes(data) / records:.0f} bytes each"
+        size = sum(used_bytes(f) for f in self.files(data))
+        result["note"] = f"{records} records, {size / records:.0f} bytes each"
         return result
 
     def fill(self, bench, data):
@@ -236,7 +238,154 @@ class Replay(Case):
             with people.Rest(server.port) as rest:
                 plan = bench.plan(people.plan_groups(rest, self.GROUPS, self.MEMBERS))
             load = ["--in-flight", 64, "--messages", messages, "--verify"]
-            figures = bench.load(server, plan, *load, seconds=60, warm_up=0)
+            figures = bench.load(server, plan, *load, seconds=600, warm_up=0)
+            self.filled(data)
             server.stop(signal.SIGKILL)
         users = self.GROUPS * self.MEMBERS
         return int(figures["sent_in_all"]) + users + users + self.GROUPS
+
+    def filled(self, data):
+        """Called when all is there and the server still runs."""
+
+    def files(self, data):
+        """What a start reads."""
+        return journal_files(data)
+
+
+def snapshot_files(data):
+    return sorted((data / "journal").glob("*.snap"))
+
+
+def take_snapshot(data):
+    """Asks the server of a data directory for a snapshot; returns when it is there."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.settimeout(600)
+        control.connect(os.path.relpath(data / "control"))
+        control.sendall(b"snapshot\n")
+        answer = b""
+        while not answer.endswith(b"\n"):
+            more = control.recv(256)
+            if not more:
+                break
+            answer += more
+    if not answer.startswith(b"ok"):
+        raise RuntimeError(f"no snapshot: {answer.decode(errors='replace')}")
+
+
+class Load(Replay):
+    """The same start from a snapshot."""
+
+    def filled(self, data):
+        take_snapshot(data)
+
+    def files(self, data):
+        # Behind the snapshot a start goes on in the newest segment, which it checks from its first
+        # record on.
+        return [*snapshot_files(data), journal_files(data)[-1]]
+
+
+class Start(Case):
+    """Seconds until the server is ready, with so many messages in a snapshot."""
+
+    def __init__(self, name, messages, **case):
+        super().__init__(name, **case)
+        self.messages = messages
+
+    def run(self, bench):
+        data = bench.fresh_dir()
+        fill = Load("", self.messages, what="", unit="", better="low", must=None, goal=None)
+        records = fill.fill(bench, data)
+        with bench.ours(data) as server:
+            ours, memory = server.start_s, server.pss()
+        result = {"ours": ours, "floor": ours, "value": ours, "low": ours, "high": ours}
+        size = sum(f.stat().st_size for f in snapshot_files(data))
+        result["note"] = (
+            f"{records} records, {size / records:.0f} bytes each in the snapshot, "
+            f"{memory / records:.0f} in memory"
+        )
+        return result
+
+
+class Turn(Case):
+    """What a snapshot and growing tables add to how long a ping takes, p99.9: the longest turns of
+    the loop. The fork, the one longest stall, is told apart."""
+
+    RATE = 2000
+
+    def __init__(self, name, messages, **case):
+        super().__init__(name, **case)
+        self.messages = messages
+
+    def run(self, bench):
+        data = bench.fresh_dir()
+        fill = Replay("", self.messages, what="", unit="", better="low", must=None, goal=None)
+        records = fill.fill(bench, data)
+        with bench.ours(data) as server:
+            with people.Rest(server.port) as rest:
+                plan = bench.plan(people.plan_groups(rest, 1, 2, "turn"))
+                send = bench.plan(people.plan_groups(rest, 10, 2, "turn-load"))
+            seconds = bench.options.seconds * 2
+            idle = bench.pings(server, plan, lambda: time.sleep(seconds))
+            took = []
+
+            def busy():
+                with bench.traffic(server, send, self.RATE):
+                    start = time.monotonic()
+                    take_snapshot(data)
+                    took.append(time.monotonic() - start)
+
+            busy_figures = bench.pings(server, plan, busy)
+        value = (busy_figures["p999_apart_us"] - idle["p999_us"]) / 1000
+        result = {"ours": busy_figures["p999_apart_us"], "floor": idle["p999_us"], "value": value,
+                  "low": value, "high": value, "runs": {"idle": idle, "busy": busy_figures}}
+        result["note"] = (
+            f"in ms; {records} records; the snapshot took {took[0]:.1f} s; the longest stall, the "
+            f"fork: {busy_figures['max_us'] / 1000:.1f} ms"
+        )
+        return result
+
+
+class JournalAlone(Case):
+    """Records a second through log/ alone, in batches."""
+
+    def __init__(self, name, batch, **case):
+        super().__init__(name, **case)
+        self.batch = batch
+
+    def run(self, bench):
+        ours, floor = [], []
+        for _ in range(bench.options.rounds):
+            where = bench.fresh_dir()
+            where.mkdir()
+            floor.append(self.rate(bench, "--floor", where / "floor"))
+            ours.append(self.rate(bench, "--dir", where))
+        return self.compared(ours, floor)
+
+    def rate(self, bench, how, where):
+        args = [bench.bin / "bench/journal", how, where, "--batch", self.batch]
+        done = subprocess.run(
+            [str(a) for a in [*args, "--seconds", bench.options.seconds]],
+            check=True,
+            capture_output=True,
+            text=True,
+            preexec_fn=child_setup(SERVER_CORE),
+        )
+        figures = values(done.stdout)
+        return figures["records"] / figures["ns"] * 1e9
+
+
+class DiskBytes(Case):
+    """Bytes of journal a message beyond its text."""
+
+    TEXT, MESSAGES = 100, 20000
+
+    def run(self, bench):
+        data = bench.fresh_dir()
+        with bench.ours(data) as server:
+            with people.Rest(server.port) as rest:
+                plan = bench.plan(people.plan_groups(rest, 100, 2))
+            before = journal_bytes(data)
+            load = ["--in-flight", 8, "--messages", self.MESSAGES]
+            figures = bench.load(server, plan, *load, seconds=60, warm_up=0)
+            value = (journal_bytes(data) - before) / figures["sent_in_all"] - self.TEXT
+        return {"ours": value, "floor": value, "value": value, "low": value, "high": value}

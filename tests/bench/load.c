@@ -4,6 +4,7 @@
  *   load --port P --plan FILE --pid PID [--in-flight K | --rate N] [--seconds S] [--messages N]
  *        [--warm-up S] [--verify]
  *   load --port P --plan FILE --rest
+ *   load --port P --plan FILE --ping
  *
  * The plan has a line a connection: its path, the number of its group from 0, the group's id as the
  * server knows it. A group's first connection sends 100-byte texts: K at a time, the next as soon
@@ -11,6 +12,10 @@
  * warm-up, then the measured time, which ends when every delivery that is due has arrived. Each
  * connection's count is checked after that. --verify also checks that each text is the one that is
  * due next: in the warm-up, and with --rate in the measured time too.
+ *
+ * --ping has the plan's connections answer a ping every millisecond until standard input ends, and
+ * then says how long they took from when each was due: what the longest turns of the server's loop
+ * add to anybody's waiting. p999_apart_us leaves out what the longest single stall held up.
  *
  * --rest opens the connections, has each answer a ping, says "resting N" and holds them until
  * standard input ends. Results are lines of "name value" on standard output; whatever is not as it
@@ -56,7 +61,7 @@ static struct {
     pid_t pid;
     uint32_t in_flight;
     uint64_t rate, seconds, warm_up, messages;
-    bool verify, rest;
+    bool verify, rest, ping;
 
     /* this phase */
     bool sending, checking;
@@ -331,6 +336,65 @@ static void rest(void)
         clients_poll(&l.clients, now_ns() + NS_PER_S / 10);
 }
 
+/* ---- pings ----------------------------------------------------------------------------------- */
+
+enum { PINGS_MAX = 1 << 22 };
+
+/* The samples that are not part of the longest stall: that sample, and those around it that waited
+ * for the same. */
+static size_t drop_longest(uint32_t *samples, size_t count)
+{
+    size_t longest = 0, first, end, kept;
+
+    for (size_t i = 1; i < count; i++)
+        if (samples[i] > samples[longest])
+            longest = i;
+    /* One that was due d later has d less to wait. */
+    first = end = longest;
+    while (first > 0 && samples[first - 1] > samples[longest] / 20)
+        first--;
+    while (end < count && samples[end] > samples[longest] / 20)
+        end++;
+    kept = count - (end - first);
+    memmove(samples + first, samples + end, (count - end) * sizeof(*samples));
+    return kept;
+}
+
+static void ping(void)
+{
+    struct pollfd ends = {.fd = STDIN_FILENO, .events = POLLIN};
+    uint32_t *us10 = xcalloc(PINGS_MAX, sizeof(*us10));
+    size_t count = 0;
+    uint64_t due_ns;
+
+    clients_barrier(&l.clients);
+    printf("pinging %u\n", l.clients.count);
+    fflush(stdout);
+    for (due_ns = now_ns(); count < PINGS_MAX && poll(&ends, 1, 0) == 0;) {
+        uint64_t now = now_ns();
+        if (now < due_ns) {
+            clients_poll(&l.clients, due_ns);
+            continue;
+        }
+        clients_barrier(&l.clients);
+        us10[count++] = (uint32_t)((now_ns() - due_ns) / 100);
+        due_ns += NS_PER_S / 1000;
+    }
+    if (count == 0)
+        errx(1, "no ping was answered");
+    size_t apart = count;
+    uint32_t *rest_us10 = xcalloc(count, sizeof(*rest_us10));
+    memcpy(rest_us10, us10, count * sizeof(*us10));
+    apart = drop_longest(rest_us10, count);
+    qsort(us10, count, sizeof(*us10), compare_u32);
+    qsort(rest_us10, apart, sizeof(*rest_us10), compare_u32);
+    printf("pings %zu\np50_us %.1f\np999_us %.1f\nmax_us %.1f\n", count, us10[count / 2] / 10.0,
+           us10[count * 999 / 1000] / 10.0, us10[count - 1] / 10.0);
+    printf("p999_apart_us %.1f\n", apart > 0 ? rest_us10[apart * 999 / 1000] / 10.0 : 0.0);
+    free(rest_us10);
+    free(us10);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static void plan_line(const char *path, uint32_t group, const char *id, uint32_t *cap)
@@ -401,6 +465,7 @@ static const char *arguments(int argc, char **argv)
         {"warm-up", required_argument, NULL, 'w'},
         {"verify", no_argument, NULL, 'v'},
         {"rest", no_argument, NULL, 'q'},
+        {"ping", no_argument, NULL, 'g'},
         {NULL, 0, NULL, 0},
     };
     const char *plan = NULL;
@@ -440,12 +505,16 @@ static const char *arguments(int argc, char **argv)
         case 'q':
             l.rest = true;
             break;
+        case 'g':
+            l.ping = true;
+            break;
         default:
             exit(2);
         }
     }
-    if (!plan || !l.clients.port || (!l.rest && (!l.pid || !l.in_flight == !l.rate)))
-        errx(2, "--port and --plan; --rest, or --pid and one of --in-flight and --rate");
+    if (!plan || !l.clients.port ||
+        (!l.rest && !l.ping && (!l.pid || !l.in_flight == !l.rate)))
+        errx(2, "--port and --plan; --rest, --ping, or --pid and one of --in-flight and --rate");
     return plan;
 }
 
@@ -465,6 +534,8 @@ int main(int argc, char **argv)
     clients_open(&l.clients);
     if (l.rest)
         rest();
+    else if (l.ping)
+        ping();
     else
         measure();
     return 0;

@@ -76,10 +76,10 @@ class Rest:
         return data
 
 
-def make_users(rest, count):
+def make_users(rest, count, prefix="bench"):
     """Registers and logs in `count` users; returns a list of (id, token)."""
     people = [
-        {"username": f"bench{i}", "email": f"bench{i}@example.com", "password": "0000"}
+        {"username": f"{prefix}{i}", "email": f"{prefix}{i}@example.com", "password": "0000"}
         for i in range(count)
     ]
     made = rest.post_all("/users", [(None, p) for p in people], 201)
@@ -102,9 +102,9 @@ def make_sessions(rest, tokens):
     return ["/" + a["messaging_url"].rsplit("/", 1)[1] for a in answers]
 
 
-def plan_groups(rest, groups, members):
+def plan_groups(rest, groups, members, prefix="bench"):
     """Groups of users with a session each; nobody is in two. Returns the plan's lines."""
-    users = make_users(rest, groups * members)
+    users = make_users(rest, groups * members, prefix)
     paths = make_sessions(rest, [token for _, token in users])
     firsts = range(0, len(users), members)
     made = rest.post_all(

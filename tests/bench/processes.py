@@ -195,9 +195,9 @@ class Bench:
         return values(done.stdout)
 
     @contextlib.contextmanager
-    def resting(self, server, plan):
-        """Connections that are there for the time of the with statement."""
-        args = [self.bin / "bench/load", "--rest", "--plan", plan, "--port", server.port]
+    def _beside(self, server, plan, what, says):
+        """A generator that runs until its standard input ends."""
+        args = [self.bin / "bench/load", what, "--plan", plan, "--port", server.port]
         process = subprocess.Popen(
             [str(a) for a in args],
             stdin=subprocess.PIPE,
@@ -208,11 +208,44 @@ class Bench:
         try:
             if not select.select([process.stdout], [], [], START_TIMEOUT_S)[0]:
                 raise Failed("the connections did not open")
-            if not process.stdout.readline().startswith(b"resting"):
+            if not process.stdout.readline().startswith(says):
                 raise Failed(f"the load generator: {process.stderr.read().decode()[-500:]}")
-            yield
+            yield process
         finally:
             process.kill()
             process.wait()
             for pipe in (process.stdin, process.stdout, process.stderr):
                 pipe.close()
+
+    @contextlib.contextmanager
+    def traffic(self, server, plan, rate):
+        """So many messages a second for the time of the with statement."""
+        args = [self.bin / "bench/load", "--plan", plan, "--port", server.port, "--pid", server.pid]
+        args += ["--rate", rate, "--seconds", 600, "--warm-up", 0]
+        process = subprocess.Popen(
+            [str(a) for a in args],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=child_setup(LOAD_CORE),
+        )
+        try:
+            yield
+            if process.poll() is not None:
+                raise Failed("the load generator ended early")
+        finally:
+            process.kill()
+            process.wait()
+
+    def resting(self, server, plan):
+        """Connections that are there for the time of the with statement."""
+        return self._beside(server, plan, "--rest", b"resting")
+
+    def pings(self, server, plan, during):
+        """The figures of a connection that is pinged while `during` runs."""
+        with self._beside(server, plan, "--ping", b"pinging") as process:
+            during()
+            out, err = process.communicate(timeout=60)
+            if process.returncode != 0:
+                raise Failed(f"the load generator: {err.decode()[-500:]}")
+        return values(out.decode())
