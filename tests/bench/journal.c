@@ -1,10 +1,9 @@
 /*
  * journal: records a second through log/ alone, or the floor of that.
  *
- *   journal --dir DIR --batch N [--seconds S]       proposes N records of 100 bytes, waits until all
- *                                                   are durable, and again
- *   journal --floor FILE --batch N [--seconds S]    writes as many bytes as these take into a
- *                                                   preallocated file of zeros, fdatasync, and again
+ *   journal --dir DIR --batch N [--seconds S]       proposes N records of 100 bytes, waits until
+ * all are durable, and again journal --floor FILE --batch N [--seconds S]    writes as many bytes
+ * as these take into a preallocated file of zeros, fdatasync, and again
  *
  * Prints "records N", "bytes N" (what they take on disk) and "ns N".
  */

@@ -455,18 +455,12 @@ static uint64_t number(const char *text)
 static const char *arguments(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'},
-        {"plan", required_argument, NULL, 'f'},
-        {"pid", required_argument, NULL, 'i'},
-        {"in-flight", required_argument, NULL, 'k'},
-        {"rate", required_argument, NULL, 'r'},
-        {"seconds", required_argument, NULL, 's'},
-        {"messages", required_argument, NULL, 'm'},
-        {"warm-up", required_argument, NULL, 'w'},
-        {"verify", no_argument, NULL, 'v'},
-        {"rest", no_argument, NULL, 'q'},
-        {"ping", no_argument, NULL, 'g'},
-        {NULL, 0, NULL, 0},
+        {"port", required_argument, NULL, 'p'},     {"plan", required_argument, NULL, 'f'},
+        {"pid", required_argument, NULL, 'i'},      {"in-flight", required_argument, NULL, 'k'},
+        {"rate", required_argument, NULL, 'r'},     {"seconds", required_argument, NULL, 's'},
+        {"messages", required_argument, NULL, 'm'}, {"warm-up", required_argument, NULL, 'w'},
+        {"verify", no_argument, NULL, 'v'},         {"rest", no_argument, NULL, 'q'},
+        {"ping", no_argument, NULL, 'g'},           {NULL, 0, NULL, 0},
     };
     const char *plan = NULL;
     int o;
@@ -512,8 +506,7 @@ static const char *arguments(int argc, char **argv)
             exit(2);
         }
     }
-    if (!plan || !l.clients.port ||
-        (!l.rest && !l.ping && (!l.pid || !l.in_flight == !l.rate)))
+    if (!plan || !l.clients.port || (!l.rest && !l.ping && (!l.pid || !l.in_flight == !l.rate)))
         errx(2, "--port and --plan; --rest, --ping, or --pid and one of --in-flight and --rate");
     return plan;
 }
