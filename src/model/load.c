@@ -387,7 +387,7 @@ static bool load_change(struct model *m, struct bytes *in)
 static struct message *load_message(struct model *m, struct bytes *in)
 {
     struct load_group *lg = &m->load->group;
-    struct message_source s;
+    struct message_source s = {0};
     struct member *author;
     struct commit c;
     uint8_t client_id_len;
@@ -502,13 +502,13 @@ static int by_joining(const void *a, const void *b)
 static bool sort_memberships(struct user *u)
 {
     uint32_t count = u->memberships.count;
-    struct member **sorted = xmalloc(count * sizeof(struct member *));
+    struct member **sorted = xmalloc(count * sizeof(void *));
     bool distinct = true;
 
     for (uint32_t i = 0; i < count; i++)
         sorted[i] = vec_at(&u->memberships, i);
     if (count > 1)
-        qsort(sorted, count, sizeof *sorted, by_joining);
+        qsort(sorted, count, sizeof(void *), by_joining);
     for (uint32_t i = 0; i < count; i++) {
         distinct = distinct && (i == 0 || joined_at(sorted[i - 1]) < joined_at(sorted[i]));
         vec_set(&u->memberships, i, sorted[i]);

@@ -183,7 +183,7 @@ static bool index_client_id(struct model *m, struct message *msg, uint64_t hash)
 
 bool state_index_messages(struct model *m, struct message *const *messages, uint32_t count)
 {
-    uint64_t hashes[STATE_BATCH];
+    uint64_t hashes[STATE_BATCH] = {0};
 
     ENSURE(count <= STATE_BATCH);
     for (uint32_t i = 0; i < count; i++) {

@@ -79,7 +79,7 @@ static void save_sessions(struct saver *s, const struct user *u)
 
     if (u->session_count > s->reverse_cap) {
         s->reverse_cap = 2 * u->session_count;
-        s->reverse = xrealloc(s->reverse, s->reverse_cap * sizeof *s->reverse);
+        s->reverse = xrealloc(s->reverse, s->reverse_cap * sizeof(void *));
     }
     for (const struct session *session = u->sessions; session != NULL; session = session->next)
         s->reverse[i++] = session;

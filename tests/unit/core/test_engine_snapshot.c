@@ -311,7 +311,7 @@ static void test_files(void **state)
 
     /* The newest is damaged in its middle: the one before does, and what was loaded is forgotten.
      */
-    struct stat st;
+    struct stat st = {0};
     uint8_t byte;
     engine_free(f.engine);
     int fd = open(newest, O_RDWR);
