@@ -264,14 +264,13 @@ static enum err read_header(struct reader *r, struct snapshot_info *info)
     return ERR_ok;
 }
 
-/* Reads one record and hands it on; *end where it was the end. */
+/* Reads one record and hands it on; *end where it was the end. The file has room for an end here,
+ * and behind each record that is taken. */
 static enum err read_record(struct reader *r, const struct journal_hooks *hooks,
                             struct snapshot_info *info, bool *end)
 {
     uint64_t at = reader_offset(r), rest = r->size - at;
-    enum err e = rest < SNAPSHOT_END_LEN ? ERR_damaged : reader_need(r, SNAPSHOT_RECORD_LEN);
-    if (rest < SNAPSHOT_END_LEN)
-        return damaged(r, at, "the file ends without the end of a snapshot");
+    enum err e = reader_need(r, SNAPSHOT_RECORD_LEN);
     if (e != ERR_ok)
         return e;
     uint32_t len = frame_u32(r->p);
