@@ -1,5 +1,6 @@
 #include "base/buf.h"
 
+#include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,24 +39,20 @@ void buf_grow(struct buf *b, size_t more)
 
 void buf_add_u16le(struct buf *b, uint16_t v)
 {
-    uint8_t le[2] = {(uint8_t)v, (uint8_t)(v >> 8)};
-    buf_add(b, le, sizeof le);
+    uint16_t le = htole16(v);
+    buf_add(b, &le, sizeof le);
 }
 
 void buf_add_u32le(struct buf *b, uint32_t v)
 {
-    uint8_t le[4];
-    for (size_t i = 0; i < sizeof le; i++)
-        le[i] = (uint8_t)(v >> (8 * i));
-    buf_add(b, le, sizeof le);
+    uint32_t le = htole32(v);
+    buf_add(b, &le, sizeof le);
 }
 
 void buf_add_u64le(struct buf *b, uint64_t v)
 {
-    uint8_t le[8];
-    for (size_t i = 0; i < sizeof le; i++)
-        le[i] = (uint8_t)(v >> (8 * i));
-    buf_add(b, le, sizeof le);
+    uint64_t le = htole64(v);
+    buf_add(b, &le, sizeof le);
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

@@ -71,6 +71,14 @@ void json_add_int(struct buf *b, int64_t v)
     json_add_uint(b, v < 0 ? -(uint64_t)v : (uint64_t)v);
 }
 
+static size_t count_digits(uint64_t v)
+{
+    size_t n = 1;
+    for (; v >= 100; v /= 100)
+        n += 2;
+    return v >= 10 ? n + 1 : n;
+}
+
 void json_add_uint(struct buf *b, uint64_t v)
 {
     /* Two digits a division: cursors and timestamps are long. */
@@ -78,19 +86,18 @@ void json_add_uint(struct buf *b, uint64_t v)
                                 "25262728293031323334353637383940414243444546474849"
                                 "50515253545556575859606162636465666768697071727374"
                                 "75767778798081828384858687888990919293949596979899";
-    uint8_t digits[20];
-    size_t at = sizeof digits;
+    size_t n = count_digits(v);
+    buf_reserve(b, n);
+    b->len += n;
+    uint8_t *end = b->p + b->len;
     for (; v >= 100; v /= 100) {
-        at -= 2;
-        memcpy(digits + at, pairs + 2 * (v % 100), 2);
+        end -= 2;
+        memcpy(end, pairs + 2 * (v % 100), 2);
     }
-    if (v >= 10) {
-        at -= 2;
-        memcpy(digits + at, pairs + 2 * v, 2);
-    } else {
-        digits[--at] = (uint8_t)('0' + v);
-    }
-    buf_add(b, digits + at, sizeof digits - at);
+    if (v >= 10)
+        memcpy(end - 2, pairs + 2 * v, 2);
+    else
+        end[-1] = (uint8_t)('0' + v);
 }
 
 void json_add_uuid(struct buf *b, const struct uuid *u)
