@@ -232,8 +232,8 @@ static void make_original(bool compacted)
 /* Segment number `i` of the directory, from the end where negative. */
 static void segment_at(const char *dir, int i, char name[static SEGMENT_NAME_MAX])
 {
-    uint64_t *list;
-    size_t count;
+    uint64_t *list = NULL;
+    size_t count = 0;
     int fd = open(path_of(dir, "."), O_RDONLY | O_DIRECTORY);
     assert_true(fd >= 0 && segment_list(fd, &list, &count) == 0);
     assert_true(count >= 4);
@@ -244,7 +244,7 @@ static void segment_at(const char *dir, int i, char name[static SEGMENT_NAME_MAX
 
 static void flip(const char *path, off_t at)
 {
-    uint8_t byte;
+    uint8_t byte = 0;
     int fd = open(path, O_RDWR);
     assert_true(fd >= 0 && pread(fd, &byte, 1, at) == 1);
     byte ^= 4;
