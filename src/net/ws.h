@@ -2,11 +2,11 @@
  * ws: WebSocket messages in (RFC 6455). The only user of wslay, through its frame level.
  *
  * wslay's event level carries 8 KiB a context, allocates what a header declares and checks a close
- * reason piece by piece, so we take its frame level only, and take the mask off ourselves; messages,
- * control frames, UTF-8 and limits are decided here. One wslay context serves all connections,
- * since it is only ever fed whole frames: a partial frame waits in ws_state's buffer, which has
- * memory only while something is partial. No I/O: bytes are pushed in, and reading can stop at any
- * byte.
+ * reason piece by piece, so we take its frame level only, and take the mask off ourselves;
+ * messages, control frames, UTF-8 and limits are decided here. One wslay context serves all
+ * connections, since it is only ever fed whole frames: a partial frame waits in ws_state's buffer,
+ * which has memory only while something is partial. No I/O: bytes are pushed in, and reading can
+ * stop at any byte.
  */
 #ifndef NET_WS_H
 #define NET_WS_H
