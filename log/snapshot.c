@@ -8,6 +8,7 @@
 
 #include "base/ensure.h"
 #include "base/hash.h"
+#include "log/hasher.h"
 #include "log/sys.h"
 
 #define FORMAT_VERSION 1
@@ -17,6 +18,8 @@
 /* What may wait unwritten in the kernel: a sync of much of it at once would make the journal's own
  * syncs wait. */
 #define SYNC_STEP (16u << 20)
+/* From this size on a load is worth a thread that hashes while the records are taken. */
+#define THREAD_MIN (4u << 20)
 
 static const char magic[8] = {'G', 'C', 'J', 'S', 'N', 'P', '\r', '\n'};
 
@@ -181,9 +184,12 @@ struct reader {
     uint64_t read;    /* bytes that are in the window or behind it */
     const uint8_t *p; /* the window: p[0..len) are the bytes up to `read` */
     size_t len;
-    uint8_t *own; /* what a file's window lies in */
-    size_t cap;
-    struct hash hash;
+    struct {
+        uint8_t *p;
+        size_t cap;
+    } own[2]; /* what a file's window lies in, in turns: the other one may still be hashed */
+    int turn;
+    struct hasher hasher;
     struct snapshot_fault *fault;
 };
 
@@ -203,7 +209,7 @@ static void hash_read(struct reader *r, const uint8_t *p, size_t len)
 {
     uint64_t end = r->size - SNAPSHOT_HASH_LEN;
     if (r->read < end)
-        hash_add(&r->hash, p, end - r->read < len ? (size_t)(end - r->read) : len);
+        hasher_add(&r->hasher, p, end - r->read < len ? (size_t)(end - r->read) : len);
     r->read += len;
 }
 
@@ -218,27 +224,27 @@ static enum err reader_need(struct reader *r, size_t need)
     if (r->len >= need)
         return ERR_ok;
     ENSURE(need <= r->size - reader_offset(r));
-    if (need > r->cap) {
-        uint8_t *more = xmalloc(need + BUFFER_LEN);
-        if (r->len > 0)
-            memcpy(more, r->p, r->len);
-        free(r->own);
-        r->own = more;
-        r->cap = need + BUFFER_LEN;
-    } else if (r->len > 0) {
-        memmove(r->own, r->p, r->len);
+    r->turn = !r->turn;
+    uint8_t **own = &r->own[r->turn].p;
+    size_t *cap = &r->own[r->turn].cap;
+    if (*cap < need) {
+        *cap = need + BUFFER_LEN;
+        free(*own);
+        *own = xmalloc(*cap);
     }
-    r->p = r->own;
+    if (r->len > 0)
+        memcpy(*own, r->p, r->len);
+    r->p = *own;
     uint64_t want = r->size - r->read;
-    if (want > r->cap - r->len)
-        want = r->cap - r->len;
-    ssize_t n = sys_read_full(r->fd, r->own + r->len, (size_t)want, r->read);
+    if (want > *cap - r->len)
+        want = *cap - r->len;
+    ssize_t n = sys_read_full(r->fd, *own + r->len, (size_t)want, r->read);
     if (n < 0) {
         char reason[96];
         (void)damaged(r, r->read, "read failed: %s", strerror_r(errno, reason, sizeof reason));
         return ERR_io;
     }
-    hash_read(r, r->own + r->len, (size_t)n);
+    hash_read(r, *own + r->len, (size_t)n);
     r->len += (size_t)n;
     if (r->len < need)
         return damaged(r, r->read, "the file is being cut");
@@ -303,7 +309,7 @@ static enum err read_end(struct reader *r, const struct snapshot_info *info)
     if (e != ERR_ok)
         return e;
     const uint8_t *p = r->p + SNAPSHOT_RECORD_LEN;
-    hash_final(&r->hash, sum);
+    hasher_final(&r->hasher, sum);
     if (memcmp(p + 16, sum, sizeof sum) != 0)
         return damaged(r, at + SNAPSHOT_END_LEN - sizeof sum,
                        "the hash is not the one of the file's content");
@@ -355,12 +361,11 @@ enum err snapshot_read(int dir, const char *name, uint64_t seq, const struct jou
     enum err e = sys.stat_fd(r.fd, &st) != 0 ? call_failed("fstat", fault) : ERR_ok;
     if (e == ERR_ok) {
         r.size = (uint64_t)st.st_size;
-        r.cap = BUFFER_LEN;
-        r.own = xmalloc(r.cap);
-        r.p = r.own;
-        hash_init(&r.hash, SNAPSHOT_HASH_LEN);
+        hasher_init(&r.hasher, SNAPSHOT_HASH_LEN, hooks && r.size >= THREAD_MIN);
         e = read_all(&r, hooks, &seq, info);
-        free(r.own);
+        hasher_release(&r.hasher);
+        free(r.own[0].p);
+        free(r.own[1].p);
     }
     sys.close(r.fd);
     return e;
@@ -370,7 +375,7 @@ enum err snapshot_read_memory(struct bytes all, const struct journal_hooks *hook
                               struct snapshot_info *info, struct snapshot_fault *fault)
 {
     struct reader r = {.fd = -1, .size = all.len, .p = all.p, .len = all.len, .fault = fault};
-    hash_init(&r.hash, SNAPSHOT_HASH_LEN);
+    hasher_init(&r.hasher, SNAPSHOT_HASH_LEN, false);
     if (all.len > SNAPSHOT_HASH_LEN)
         hash_read(&r, all.p, all.len);
     return read_all(&r, hooks, NULL, info);
