@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import struct
+import threading
 
 import pytest
 
@@ -335,6 +336,16 @@ def test_nine_clients_are_too_many(control):
     assert control().ask("ping") == "ok\n"
 
 
+def test_who_says_nothing_is_closed(control):
+    """Eight of them, one in the middle of a line: the places are free again after ten seconds."""
+    many = [control() for _ in range(8)]
+    many[0].send(b"pin")
+    assert many[1].ask("ping") == "ok\n"
+    for one in many:
+        assert one.lines.readline() == ""
+    assert control().ask("ping") == "ok\n"
+
+
 def test_who_ends_its_half_still_gets_the_answer(server, control, people):
     people("anna")
     one = control()
@@ -464,6 +475,34 @@ def test_backup_beside_a_server_that_writes_and_deletes(new_server, tmp_path):
     digest = server.digest()
     assert say("backup", server.data, tmp_path / "last")["last_seq"] == digest[0]
     assert start_on(new_server, tmp_path / "last") == digest
+
+
+def test_tools_beside_a_server_under_load(new_server, tmp_path):
+    """Three people send all the time, segments and snapshots come and go; nothing is ever found
+    damaged, and no backup lacks what was acknowledged before it began."""
+    server = new_server(segment_size="64k", snapshot_after="64k", send_rate=0)
+    users = [User(Rest(server), f"user{i}") for i in range(3)]
+    stop, acknowledged = threading.Event(), [0] * len(users)
+
+    def send(i):
+        group, device = users[i].group(), users[i].connect()
+        while not stop.is_set():
+            acknowledged[i] = device.send_message(group, "x" * (3000 if i else 100)).cursor
+
+    threads = [threading.Thread(target=send, args=(i,)) for i in range(len(users))]
+    for thread in threads:
+        thread.start()
+    try:
+        for i in range(12):
+            before = max(acknowledged)
+            assert verify(server.data)["result"] == "fine"
+            assert say("backup", server.data, tmp_path / f"out{i}")["last_seq"] >= before
+            say("snapshot", "--data", server.data)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert all(acknowledged)
 
 
 def test_targets_that_are_there(journal, tmp_path):

@@ -236,7 +236,7 @@ static void segment_at(const char *dir, int i, char name[static SEGMENT_NAME_MAX
     size_t count = 0;
     int fd = open(path_of(dir, "."), O_RDONLY | O_DIRECTORY);
     assert_true(fd >= 0 && segment_list(fd, &list, &count) == 0);
-    assert_true(count >= 4);
+    ENSURE(list != NULL && count >= 4);
     segment_name(list[i < 0 ? count - (size_t)-i : (size_t)i], name);
     free(list);
     close(fd);
