@@ -39,6 +39,16 @@ static enum media_end some_end(void)
     return rng_percent(65) ? MEDIA_POWER : MEDIA_KILL;
 }
 
+/* At any call, or at one of those that change what is safe on the disk. */
+static void draw_end(uint64_t max)
+{
+    static const enum media_call calls[] = {MEDIA_RENAME, MEDIA_SYNC, MEDIA_UNLINK, MEDIA_WRITE};
+    if (rng_percent(65))
+        media_set_end(some_end(), MEDIA_CALLS, 1 + rng_skewed(max));
+    else
+        media_set_end(some_end(), calls[rng_below(4)], 1 + rng_skewed(max / 8));
+}
+
 static void draw_fault(void)
 {
     static const struct {
@@ -46,6 +56,7 @@ static void draw_fault(void)
         int error;
     } faults[] = {
         {MEDIA_WRITE, EIO},       {MEDIA_WRITE, ENOSPC}, {MEDIA_WRITE, EINTR},
+        {MEDIA_WRITE, 0},         {MEDIA_WRITE, 0},      {MEDIA_SYNC, EIO},
         {MEDIA_WRITE, 0},         {MEDIA_SYNC, EIO},     {MEDIA_SYNC, EINTR},
         {MEDIA_SYNC, ENOSPC},     {MEDIA_OPEN, EMFILE},  {MEDIA_OPEN, EINTR},
         {MEDIA_OPEN, EROFS},      {MEDIA_RENAME, EIO},   {MEDIA_RENAME, EROFS},
@@ -59,6 +70,11 @@ static void draw_fault(void)
                             .nth = 1 + rng_skewed(30),
                             .times = rng_percent(70) ? 1 : 1 + rng_skewed(1000),
                             .error = faults[i].error};
+    if (f.error == 0 && f.call == MEDIA_WRITE && rng_percent(60)) {
+        /* As a disk that becomes full in the middle of a write. */
+        f.after = ENOSPC;
+        f.times = 1;
+    }
     if (f.error == EINTR && f.times > 3)
         f.times = 3;
     media_set_fault(&f);
@@ -139,7 +155,7 @@ static void start(void)
         media_set_room(UINT64_MAX);
         media_set_slow(rng_one_in(5) ? 20 : 0);
         if (tries < 4 && rng_one_in(4)) {
-            media_set_end(some_end(), 1 + rng_skewed(120));
+            draw_end(60);
         } else if (tries < 4 && rng_one_in(8)) {
             draw_fault();
             troubled = true;
@@ -160,7 +176,7 @@ static void start(void)
                        report.snapshot);
             life_counts.torn += report.torn_tail[0] != '\0';
             life_counts.loaded += report.snapshot_seq > 0;
-            media_set_end(MEDIA_POWER, 0);
+            media_set_end(MEDIA_POWER, MEDIA_CALLS, 0);
             media_set_fault(&(struct media_fault){0});
             return;
         }
@@ -241,10 +257,10 @@ static void serve(void)
     uint64_t turns = 1 + rng_skewed(300);
     bool troubled = rng_one_in(4), may_fill = rng_one_in(5);
     if (rng_percent(55))
-        media_set_end(some_end(), 1 + rng_skewed(100));
+        draw_end(100);
     if (troubled)
         draw_fault();
-    for (; turns > 0 && !media_dead(); turns--) {
+    for (; turns > 0 && !media_dead() && !(shadow_failed() && rng_one_in(3)); turns--) {
         turn();
         if (may_fill && rng_one_in(20))
             change_room();
@@ -382,11 +398,11 @@ void life_run(void)
     serve();
     bool closing = !media_dead() && rng_percent(25);
     if (closing && rng_one_in(2))
-        media_set_end(some_end(), 1 + rng_skewed(20));
+        draw_end(20);
     else if (closing)
-        media_set_end(MEDIA_POWER, 0);
+        media_set_end(MEDIA_POWER, MEDIA_CALLS, 0);
     else if (!media_dead())
-        media_end_now(some_end());
+        media_end_now(shadow_failed() && rng_percent(70) ? MEDIA_KILL : some_end());
     bury(true, closing);
     life_counts.clean += l.closed_well;
     if (rng_percent(20))

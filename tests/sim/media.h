@@ -49,6 +49,7 @@ struct media_fault {
     uint64_t nth; /* 1: the next; 0: no fault */
     uint64_t times;
     int error; /* errno; 0 for a short read or write */
+    int after; /* errno that the call behind the last of these meets, or 0 */
 };
 
 struct media_counts {
@@ -82,8 +83,9 @@ void media_set_fault(const struct media_fault *fault);
 /* What ends a process. */
 enum media_end { MEDIA_POWER, MEDIA_KILL };
 
-/* That happens at the nth call from now on; 0: not at all. */
-void media_set_end(enum media_end end, uint64_t nth);
+/* That happens at the nth call of this kind from now on, MEDIA_CALLS for any kind; 0: not at all.
+ */
+void media_set_end(enum media_end end, enum media_call call, uint64_t nth);
 
 /* It happens now. */
 void media_end_now(enum media_end end);

@@ -37,6 +37,7 @@ struct listing {
 static struct desc descs[DESC_MAX];
 static struct media_fault fault;
 static enum media_end end_kind;
+static enum media_call end_call;
 static uint64_t end_in;
 static int64_t slow_ms;
 static bool dead;
@@ -55,9 +56,10 @@ void media_set_fault(const struct media_fault *f)
     fault = *f;
 }
 
-void media_set_end(enum media_end end, uint64_t nth)
+void media_set_end(enum media_end end, enum media_call call, uint64_t nth)
 {
     end_kind = end;
+    end_call = call;
     end_in = nth;
 }
 
@@ -133,7 +135,7 @@ static enum gate gate(enum media_call call)
     child_calls -= in_child;
     media_counts.calls++;
     trace_add('c', call, 0);
-    if (end_in > 0 && --end_in == 0) {
+    if (end_in > 0 && (end_call == call || end_call == MEDIA_CALLS) && --end_in == 0) {
         dead = true;
         return GATE_CUT;
     }
@@ -143,9 +145,13 @@ static enum gate gate(enum media_call call)
     trace_add('e', call, (uint64_t)fault.error);
     sim_say("fault: call of kind %d: error %d", (int)call, fault.error);
     /* The next of its kind as well, until it has happened often enough. */
+    int error = fault.error;
     fault.nth = --fault.times > 0;
-    errno = fault.error;
-    return fault.error != 0 ? GATE_FAIL : GATE_SHORT;
+    if (fault.nth == 0 && fault.after != 0) {
+        fault = (struct media_fault){.call = call, .nth = 1, .times = 1, .error = fault.after};
+    }
+    errno = error;
+    return error != 0 ? GATE_FAIL : GATE_SHORT;
 }
 
 static bool passes(enum media_call call)
