@@ -1,11 +1,13 @@
 /*
  * A journal directory that somebody else wrote. The first byte chooses: the rest is the files
- * themselves, or changes to a good journal, or a plan of one whose checksums hold. Opening gives a
+ * themselves, or changes to a good journal (also to one with snapshots), or a plan of one whose
+ * checksums hold. Opening gives a
  * prefix or a refusal by name, never a crash; a refusal changes nothing; what opened opens again,
  * silently and with the same records.
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,9 +17,9 @@
 #include "base/diag.h"
 #include "base/ensure.h"
 #include "base/hash.h"
-#include "log/segment.h"
-
 #include "log/journal.h"
+#include "log/snapshot.h"
+#include "log/sys.h"
 
 #define SEGMENT 65536
 #define RECORDS 40
@@ -27,6 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct heard {
     struct hash hash;
     uint64_t count;
+    bool saved; /* a snapshot has ended */
 };
 
 static char data_dir[64], journal_dir[96];
@@ -47,12 +50,58 @@ static void on_fail(void *ctx, void *ticket, enum err why)
     ENSURE(why == ERR_ok); /* on a working disk nothing fails */
 }
 
+/* The state is small: a snapshot is one record. */
+static void on_save(void *ctx, struct snapshot_writer *w)
+{
+    const struct heard *h = ctx;
+    snapshot_add(w, 1, bytes_of(h, sizeof *h));
+}
+
+static bool on_load(void *ctx, uint16_t type, struct bytes payload)
+{
+    struct heard *h = ctx;
+    if (type != 1 || payload.len != sizeof *h)
+        return false;
+    memcpy(h, payload.p, sizeof *h);
+    return true;
+}
+
+static bool on_loaded(void *ctx, uint64_t seq)
+{
+    const struct heard *h = ctx;
+    return h->count == seq;
+}
+
+static void on_reset(void *ctx)
+{
+    struct heard *h = ctx;
+    h->count = 0;
+    hash_init(&h->hash, 16);
+}
+
+static void on_snapshot(void *ctx, enum err err, uint64_t seq, uint64_t bytes, const char *why)
+{
+    struct heard *h = ctx;
+    (void)bytes;
+    ENSURE(err == ERR_ok && why[0] == '\0' && seq == h->count);
+    h->saved = true;
+}
+
 static enum err open_journal(struct heard *h, struct journal_report *report, struct journal **j)
 {
     struct journal_options o = {.dir = data_dir, .segment_size = SEGMENT};
-    struct journal_hooks hooks = {.ctx = h, .on_commit = on_commit, .on_fail = on_fail};
-    h->count = 0;
-    hash_init(&h->hash, 16);
+    struct journal_hooks hooks = {
+        .ctx = h,
+        .on_commit = on_commit,
+        .on_fail = on_fail,
+        .on_load = on_load,
+        .on_loaded = on_loaded,
+        .on_reset = on_reset,
+        .on_save = on_save,
+        .on_snapshot = on_snapshot,
+    };
+    *h = (struct heard){0};
+    on_reset(h);
     return journal_open_files(&o, &hooks, report, j);
 }
 
@@ -115,12 +164,30 @@ static void remove_dir(void)
     rmdir(data_dir);
 }
 
+/* The child of a snapshot, here and at once. */
+static int child_status;
+
+static int child_start(int keep_fd, int (*run)(void *arg), void *arg)
+{
+    child_status = run(arg);
+    return dup(keep_fd);
+}
+
+static int child_wait(int pidfd, int *status)
+{
+    (void)pidfd;
+    *status = child_status;
+    return 0;
+}
+
 static void begin(void)
 {
     if (data_dir[0])
         return;
     crypto_init();
     diag_set_level(DIAG_ERROR + 1);
+    sys.child_start = child_start;
+    sys.child_wait = child_wait;
     snprintf(data_dir, sizeof data_dir, "/dev/shm/fuzz-journal-XXXXXX");
     if (!mkdtemp(data_dir)) {
         snprintf(data_dir, sizeof data_dir, "/tmp/fuzz-journal-XXXXXX");
@@ -154,14 +221,45 @@ static void write_files(const uint8_t *data, size_t size)
     }
 }
 
-/* A journal of some segments, then changes: a file, an offset, and a byte, or a new length. */
+/* Makes a snapshot of all that was proposed. */
+static void save(struct journal *j, struct heard *h)
+{
+    struct pollfd p = {.fd = journal_fd(j), .events = POLLIN};
+    journal_submit(j);
+    for (; journal_pending(j) > 0; journal_dispatch(j, JOURNAL_ALL))
+        ENSURE(poll(&p, 1, -1) == 1);
+    ENSURE(journal_snapshot(j) == ERR_ok);
+    for (h->saved = false; !h->saved; journal_dispatch(j, JOURNAL_ALL))
+        ENSURE(poll(&p, 1, -1) == 1);
+}
+
+/* The names of all segments and snapshots. */
+static size_t list_files(char (*names)[SEGMENT_NAME_MAX], size_t max)
+{
+    uint64_t *list;
+    size_t count, n = 0;
+    int dir = open(journal_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ENSURE(segment_list(dir, &list, &count) == 0 && count > 1);
+    for (size_t i = 0; i < count && n < max; i++)
+        segment_name(list[i], names[n++]);
+    free(list);
+    ENSURE(snapshot_list(dir, &list, &count) == 0);
+    for (size_t i = 0; i < count && n < max; i++)
+        snapshot_name(list[i], names[n++]);
+    free(list);
+    close(dir);
+    return n;
+}
+
+/* A journal of some segments, then changes: a file, an offset, and a byte, or a new length. An odd
+ * byte at the end, where it is one too many for a change: with two snapshots. */
 static void write_changed(const uint8_t *data, size_t size)
 {
     struct heard h;
     struct journal *j;
     struct journal_report report;
-    uint64_t *list;
-    size_t count;
+    char names[8][SEGMENT_NAME_MAX];
+    bool snapshots = size % 5 != 0 && data[size - 1] & 1;
     static uint8_t payload[6000];
     ENSURE(open_journal(&h, &report, &j) == ERR_ok);
     for (int i = 0; i < RECORDS; i++) {
@@ -169,17 +267,17 @@ static void write_changed(const uint8_t *data, size_t size)
         ENSURE(journal_propose(j, (uint16_t)(i + 1), p, NULL) == ERR_ok);
         if (i % 3 == 0)
             journal_submit(j);
+        if (snapshots && (i == 20 || i == 35))
+            save(j, &h);
     }
     journal_close(j);
-    int dir = open(journal_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    ENSURE(segment_list(dir, &list, &count) == 0 && count > 1);
-    close(dir);
+    size_t count = list_files(names, sizeof names / sizeof names[0]);
     for (; size >= 5; data += 5, size -= 5) {
         char name[SEGMENT_NAME_MAX] = "manifest";
         size_t which = data[0] % (count + 1);
         off_t at = (off_t)(data[1] << 8 | data[2]);
         if (which < count)
-            segment_name(list[which], name);
+            memcpy(name, names[which], sizeof name);
         else
             at %= MANIFEST_LEN;
         int fd = journal_fd_open(name, O_RDWR);
@@ -196,7 +294,6 @@ static void write_changed(const uint8_t *data, size_t size)
             ENSURE(pwrite(fd, &byte, 1, at) == 1);
         close(fd);
     }
-    free(list);
 }
 
 static void begin_segment(uint8_t *page, struct segment_header *h, uint64_t next_seq,
@@ -282,7 +379,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ENSURE(strstr(report.damage, "journal/") && strstr(report.damage, "offset "));
         return 0;
     }
-    ENSURE(report.records == first.count && journal_committed(j) == first.count);
+    ENSURE(report.snapshot_seq + report.records == first.count);
+    ENSURE(journal_committed(j) == first.count);
     journal_close(j);
     ENSURE(open_journal(&second, &report, &j) == ERR_ok && report.torn_tail[0] == '\0');
     journal_close(j);

@@ -132,6 +132,17 @@ static void window_forget(struct window *w)
     w->len = 0;
 }
 
+/* Makes the window fit for a file of `size` bytes, and forgets what it holds. */
+static void window_fit(struct window *w, uint64_t size)
+{
+    size_t cap = size < WINDOW_LEN ? (size_t)size : WINDOW_LEN;
+    window_forget(w);
+    if (w->cap >= cap)
+        return;
+    w->cap = cap;
+    w->p = xrealloc(w->p, cap);
+}
+
 static bool all_zero(const uint8_t *p, size_t len)
 {
     uint64_t any = 0, word;
@@ -376,7 +387,7 @@ static enum err read_segment(struct reader *r, uint64_t first_seq, enum verdict 
     if (sys.stat_fd(r->fd, &st) != 0)
         e = call_failed(r, "fstat", r->name);
     r->size = (uint64_t)st.st_size;
-    window_forget(&r->window);
+    window_fit(&r->window, r->size);
     if (e == ERR_ok)
         e = check_header(r, &before, first_seq);
     r->at = SEGMENT_HEADER_LEN;
@@ -543,11 +554,8 @@ static enum err read_once(int dir, bool running, bool again, const struct journa
         e = ERR_io;
     if (e == ERR_ok && segment_list(dir, &list, &count) != 0)
         e = call_failed(&r, "reading the directory", ".");
-    if (e == ERR_ok) {
-        r.window.cap = WINDOW_LEN;
-        r.window.p = xmalloc(r.window.cap);
+    if (e == ERR_ok)
         e = read_all(&r, list, count, out);
-    }
     if (e == ERR_ok && hooks->on_load && r.marks.count > 0) {
         report->snapshot_seq = r.marks.list[0].seq;
         report->snapshot_records = r.marks.records;

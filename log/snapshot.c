@@ -228,7 +228,7 @@ static enum err reader_need(struct reader *r, size_t need)
     uint8_t **own = &r->own[r->turn].p;
     size_t *cap = &r->own[r->turn].cap;
     if (*cap < need) {
-        *cap = need + BUFFER_LEN;
+        *cap = need + (r->size < BUFFER_LEN ? (size_t)r->size : BUFFER_LEN);
         free(*own);
         *own = xmalloc(*cap);
     }
