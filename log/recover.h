@@ -24,11 +24,17 @@
  * "Fails" is: the header's check, the chain value, a number other than h, or a length that runs
  * past the file. "Behind" is searched at every byte, up to the end of the file.
  *
+ * Reading begins with the newest snapshot that is whole (marks.h), and with the segment that holds
+ * what comes behind it; the records before that are checked and not handed on. One that is damaged
+ * is passed over.
+ *
  * Damage as well: a header page or manifest whose checksum fails; a file that is shorter or longer
  * than its header says; an epoch, key, segment number, first number or chain value that does not
  * continue the segment before; a newest segment older than the manifest says (it was taken away);
- * no manifest beside a segment that holds anything. A manifest that is older than the newest
- * segment is a crash between two steps of a roll, or a copy of a running journal: written anew.
+ * no manifest beside a segment that holds anything, or beside a snapshot; a snapshot of another
+ * history; records missing between it and the oldest segment; a journal that ends before it. A
+ * manifest that is older than the newest segment is a crash between two steps of a roll, or a copy
+ * of a running journal: written anew.
  */
 #ifndef LOG_RECOVER_H
 #define LOG_RECOVER_H
@@ -46,8 +52,9 @@ struct recovered {
     bool manifest_stale;      /* absent, or older than the last segment */
 };
 
-/* Reads all of it and calls on_commit for each record. Changes nothing. `running`: another process
- * may be writing there. ERR_damaged, ERR_io: report->damage says what and where. */
+/* Reads all of it and calls on_commit for each record; with on_load, for each behind the snapshot.
+ * Changes nothing. `running`: another process may be writing there, and deleting. ERR_damaged,
+ * ERR_io, ERR_busy: report->damage says what and where. */
 enum err recover_read(int dir, bool running, const struct journal_hooks *hooks,
                       struct journal_report *report, struct recovered *out);
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -47,8 +48,8 @@ static int open_pidfd(pid_t pid)
  * closes them, and of the lock of the data directory. */
 static void close_all_but(int keep_fd)
 {
-    if (close_range(3, (unsigned)keep_fd - 1, 0) == 0 &&
-        close_range((unsigned)keep_fd + 1, UINT_MAX, 0) == 0)
+    bool below = keep_fd <= 3 || close_range(3, (unsigned)keep_fd - 1, 0) == 0;
+    if (below && close_range((unsigned)keep_fd + 1, UINT_MAX, 0) == 0)
         return;
     for (int fd = 3; fd < (int)sysconf(_SC_OPEN_MAX); fd++)
         if (fd != keep_fd)

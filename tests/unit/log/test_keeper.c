@@ -11,6 +11,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "base/crypto.h"
 #include "base/diag.h"
@@ -252,6 +254,8 @@ static struct meeting {
     sem_t saving, go_on;
     pid_t child;
     int open_descriptors;
+    int priority;
+    int dies_with; /* the signal at its parent's end */
 } * meeting;
 
 static void meeting_begin(void)
@@ -274,6 +278,8 @@ static void save_slowly(void *ctx, struct snapshot_writer *w)
     meeting->child = getpid();
     for (int fd = 3; fd < 1024; fd++)
         meeting->open_descriptors += fcntl(fd, F_GETFD) >= 0;
+    meeting->priority = getpriority(PRIO_PROCESS, 0);
+    prctl(PR_GET_PDEATHSIG, &meeting->dies_with);
     sem_post(&meeting->saving);
     while (sem_wait(&meeting->go_on) != 0)
         ;
@@ -310,6 +316,9 @@ static void the_loop_goes_on_meanwhile(void **state)
     assert_int_equal(s.ended.count, 0);
     /* The journal's directory and the file: no connection is held open by a child. */
     assert_int_equal(meeting->open_descriptors, 2);
+    int priority = getpriority(PRIO_PROCESS, 0) + 10;
+    assert_int_equal(meeting->priority, priority < 19 ? priority : 19);
+    assert_int_equal(meeting->dies_with, SIGKILL);
     sem_post(&meeting->go_on);
     while (s.ended.count == 0)
         seen_turn(&s);
@@ -343,6 +352,23 @@ static void close_ends_the_child(void **state)
     names_are(&d, "1.log manifest");
     seen_release(&s);
     meeting_end();
+    dir_free(&d);
+}
+
+/* Somebody started the server so that the system forgets children at once. */
+static void children_that_nobody_waits_for(void **state)
+{
+    (void)state;
+    struct data_dir d = dir_new();
+    struct seen s = {0};
+    signal(SIGCHLD, SIG_IGN);
+    dir_start(&d, SEGMENT, &s);
+    add(&s, 3, 10);
+    snapshot(&s);
+    restart(&d, &s, 3);
+    journal_close(s.journal);
+    signal(SIGCHLD, SIG_DFL);
+    seen_release(&s);
     dir_free(&d);
 }
 
@@ -639,6 +665,7 @@ int main(void)
         cmocka_unit_test(journal_and_snapshot_must_belong_together),
         cmocka_unit_test(the_loop_goes_on_meanwhile),
         cmocka_unit_test(close_ends_the_child),
+        cmocka_unit_test(children_that_nobody_waits_for),
         cmocka_unit_test(a_child_that_dies_is_told),
         cmocka_unit_test(never_ahead_of_the_journal),
         cmocka_unit_test(a_failed_read_is_not_damage),
