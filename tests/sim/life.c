@@ -386,6 +386,10 @@ void life_reset(void)
     l.options.segment_size = (uint64_t)(64 + 16 * rng_skewed(12)) << 10;
     sim_say("sync %d, segments of %llu bytes", (int)l.options.sync,
             (unsigned long long)l.options.segment_size);
+    bool large = rng_one_in(25);
+    if (large)
+        l.options.segment_size *= 8;
+    people_reset(large);
     l.options.queue_max = rng_one_in(4) ? 20000 : 0;
     shadow_reset(l.options.sync);
 }

@@ -4,7 +4,7 @@
 
 #include "tests/sim/media.h"
 
-#define NAMES_MAX 128
+#define NAMES_MAX 256
 #define OPS_MAX   256
 
 struct entry {

@@ -18,10 +18,12 @@ struct waiting {
 
 static struct waiting waiting[WAITING_MAX];
 static size_t waiting_count;
+static bool many_long;
 static uint8_t letters[LONG_TEXT];
 
-void people_reset(void)
+void people_reset(bool long_texts)
 {
+    many_long = long_texts;
     waiting_count = 0;
     for (size_t i = 0; i < sizeof letters; i++)
         letters[i] = (uint8_t)('a' + i % 26);
@@ -61,6 +63,8 @@ static uint32_t some_member(const struct model *m, uint32_t number)
 
 static struct bytes some_text(void)
 {
+    if (many_long && rng_one_in(3))
+        return bytes_of(letters, (size_t)rng_below(LONG_TEXT));
     uint64_t max = rng_one_in(400) ? LONG_TEXT : rng_one_in(12) ? 6000 : 200;
     size_t len = max == 200 ? (size_t)rng_below(max) : (size_t)(rng_skewed(max));
     return bytes_of(letters + rng_below(LONG_TEXT - len + 1), len);

@@ -8,7 +8,8 @@
 
 #include "core/engine.h"
 
-void people_reset(void);
+/* `long_texts`: a third of the messages are long, so that journal and snapshots become large. */
+void people_reset(bool long_texts);
 
 /* The server went down: what waited for a password worker is forgotten. */
 void people_hang_up(void);

@@ -73,7 +73,6 @@ static uint64_t run_seed(void)
     rng_seed(seed);
     tasks_reset();
     media_reset();
-    people_reset();
     life_reset();
     while (life_counts.crashes < until)
         life_run();

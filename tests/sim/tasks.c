@@ -31,7 +31,8 @@ struct task {
 
 static struct task tasks[TASKS_MAX];
 static ucontext_t main_context;
-static struct task *current; /* NULL: the main task */
+static struct task *current;            /* NULL: the main task, */
+static const pthread_cond_t *main_cond; /*   and what it waits for */
 static int64_t now_ms;
 static int64_t wall_offset_ms;
 static tasks_ready_fn is_ready;
@@ -179,8 +180,13 @@ int tasks_start(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void
 
 static int wait_cond(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until)
 {
-    ENSURE(current);
     pthread_mutex_unlock(lock);
+    if (!current) {
+        for (main_cond = cond; main_cond;)
+            main_waits("a condition");
+        pthread_mutex_lock(lock);
+        return 0;
+    }
     current->cond = cond;
     /* Once in a while it wakes for no reason, as POSIX lets it. */
     current->until = rng_one_in(50) ? now_ms : until;
@@ -237,6 +243,11 @@ int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock)
 
 static void wake(const pthread_cond_t *cond, bool all)
 {
+    if (main_cond == cond) {
+        main_cond = NULL;
+        if (!all)
+            return;
+    }
     for (size_t i = 0; i < TASKS_MAX; i++) {
         struct task *t = &tasks[i];
         if (t->state != TASK_WAITS_COND || t->cond != cond)
