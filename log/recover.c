@@ -10,18 +10,10 @@
 #include "base/ensure.h"
 #include "log/marks.h"
 #include "log/sys.h"
+#include "log/window.h"
 
-#define WINDOW_LEN (1u << 20)
-#define BLOCK_LEN  4096
-#define TRIES_MAX  8
-
-/* A segment as it is read: `p` holds its bytes [start, start + len). */
-struct window {
-    uint8_t *p;
-    size_t cap;
-    size_t len;
-    uint64_t start;
-};
+#define BLOCK_LEN 4096
+#define TRIES_MAX 8
 
 struct reader {
     int dir;
@@ -92,55 +84,12 @@ static enum err call_failed(const struct reader *r, const char *call, const char
     return recover_failed(r->report, &f);
 }
 
-/* Points *p at `need` bytes from `offset` on, or at as many as the file has. */
-static enum err window_at(struct reader *r, uint64_t offset, size_t need, const uint8_t **p,
-                          size_t *have)
+/* window_at, whose failure goes to the report. */
+static enum err bytes_at(struct reader *r, uint64_t offset, size_t need, const uint8_t **p,
+                         size_t *have)
 {
-    struct window *w = &r->window;
-    uint64_t rest = r->size - offset;
-    if (need > rest)
-        need = (size_t)rest;
-    bool inside = offset >= w->start && offset - w->start <= w->len;
-    size_t skip = inside ? (size_t)(offset - w->start) : w->len;
-    if (!inside || w->len - skip < need) {
-        memmove(w->p, w->p + skip, w->len - skip);
-        w->len -= skip;
-        w->start = offset;
-        if (need > w->cap) {
-            w->cap = need + WINDOW_LEN;
-            w->p = xrealloc(w->p, w->cap);
-        }
-        uint64_t want = rest - w->len < w->cap - w->len ? rest - w->len : w->cap - w->len;
-        ssize_t n = sys_read_full(r->fd, w->p + w->len, (size_t)want, offset + w->len);
-        if (n < 0)
-            return call_failed(r, "read", r->name);
-        w->len += (size_t)n;
-        skip = 0;
-        if (w->len < need) {
-            errno = EIO; /* shorter than fstat said: it is being cut under us */
-            return call_failed(r, "read", r->name);
-        }
-    }
-    *p = w->p + skip;
-    *have = w->len - skip;
-    return ERR_ok;
-}
-
-static void window_forget(struct window *w)
-{
-    w->start = 0;
-    w->len = 0;
-}
-
-/* Makes the window fit for a file of `size` bytes, and forgets what it holds. */
-static void window_fit(struct window *w, uint64_t size)
-{
-    size_t cap = size < WINDOW_LEN ? (size_t)size : WINDOW_LEN;
-    window_forget(w);
-    if (w->cap >= cap)
-        return;
-    w->cap = cap;
-    w->p = xrealloc(w->p, cap);
+    return window_at(&r->window, offset, need, p, have) == 0 ? ERR_ok
+                                                             : call_failed(r, "read", r->name);
 }
 
 static bool all_zero(const uint8_t *p, size_t len)
@@ -186,7 +135,7 @@ static enum err search_tail(struct reader *r, uint64_t from, struct tail *tail)
     for (uint64_t at = from; at < r->size;) {
         const uint8_t *p;
         size_t have;
-        enum err e = window_at(r, at, BLOCK_LEN + FRAME_HEADER_LEN - 1, &p, &have);
+        enum err e = bytes_at(r, at, BLOCK_LEN + FRAME_HEADER_LEN - 1, &p, &have);
         if (e != ERR_ok)
             return e;
         size_t block = have < BLOCK_LEN ? have : BLOCK_LEN;
@@ -244,7 +193,7 @@ static enum err read_record(struct reader *r, const char **why, bool *mark)
     *why = "there is no whole record header";
     if (r->size - r->at < FRAME_HEADER_LEN)
         return ERR_ok;
-    enum err e = window_at(r, r->at, FRAME_HEADER_LEN, &p, &have);
+    enum err e = bytes_at(r, r->at, FRAME_HEADER_LEN, &p, &have);
     if (e != ERR_ok)
         return e;
     *why = "the record header does not match its check";
@@ -261,7 +210,7 @@ static enum err read_record(struct reader *r, const char **why, bool *mark)
     *why = "the record runs past the end of the file";
     if (frame_len(&h) > r->size - r->at)
         return ERR_ok;
-    e = window_at(r, r->at, (size_t)frame_len(&h), &p, &have);
+    e = bytes_at(r, r->at, (size_t)frame_len(&h), &p, &have);
     if (e != ERR_ok)
         return e;
     *why = "the record does not match its chain value";
@@ -309,7 +258,7 @@ static enum err read_records(struct reader *r, enum verdict *verdict, struct tai
             return ERR_ok;
         if (r->running && r->retried_at != r->at) {
             r->retried_at = r->at;
-            window_forget(&r->window);
+            window_open(&r->window, r->fd, r->size);
             continue;
         }
         if (mark)
@@ -335,7 +284,7 @@ static enum err check_header(struct reader *r, const struct segment_header *befo
     struct segment_header *h = &r->header;
     if (r->size < SEGMENT_HEADER_LEN)
         return damage(r, r->name, r->size, "the file is shorter than a header");
-    enum err e = window_at(r, 0, SEGMENT_HEADER_LEN, &page, &have);
+    enum err e = bytes_at(r, 0, SEGMENT_HEADER_LEN, &page, &have);
     if (e != ERR_ok)
         return e;
     if (!segment_header_decode(page, h))
@@ -387,7 +336,7 @@ static enum err read_segment(struct reader *r, uint64_t first_seq, enum verdict 
     if (sys.stat_fd(r->fd, &st) != 0)
         e = call_failed(r, "fstat", r->name);
     r->size = (uint64_t)st.st_size;
-    window_fit(&r->window, r->size);
+    window_open(&r->window, r->fd, r->size);
     if (e == ERR_ok)
         e = check_header(r, &before, first_seq);
     r->at = SEGMENT_HEADER_LEN;
@@ -561,7 +510,7 @@ static enum err read_once(int dir, bool running, bool again, const struct journa
         report->snapshot_records = r.marks.records;
         report->snapshot_bytes = r.marks.bytes;
     }
-    free(r.window.p);
+    window_release(&r.window);
     free(list);
     marks_release(&r.marks);
     return e;
