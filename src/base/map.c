@@ -262,15 +262,43 @@ static void grow(struct map *m)
     table_open(&m->now, slots);
 }
 
+static bool is_full(const struct map *m)
+{
+    return m->now.mask == 0 || m->now.used >= entries_max(m->now.mask + 1);
+}
+
 void map_add(struct map *m, uint64_t hash, void *entry)
 {
     ENSURE((uintptr_t)entry > SLOT_REMOVED && (uintptr_t)entry <= ADDRESS_MASK);
     ENSURE(m->kind->hash(entry) == hash);
 
     move_some(m);
-    if (m->now.mask == 0 || m->now.used >= entries_max(m->now.mask + 1))
+    if (is_full(m))
         grow(m);
     add_now(m, hash, entry);
+}
+
+bool map_add_new(struct map *m, uint64_t hash, const void *key, void *entry)
+{
+    uint64_t at, slot;
+
+    ENSURE((uintptr_t)entry > SLOT_REMOVED && (uintptr_t)entry <= ADDRESS_MASK);
+    move_some(m);
+    if (is_full(m)) {
+        if (map_find(m, hash, key) != NULL)
+            return false;
+        grow(m);
+    }
+    uint64_t i = hash & m->now.mask;
+    for (; (slot = slot_get(&m->now, i)) != 0; i = (i + 1) & m->now.mask) {
+        if (slot_matches(m, slot, hash, key))
+            return false;
+    }
+    if (find_old(m, hash, key, &at))
+        return false;
+    slot_set(&m->now, i, slot_of(entry, hash));
+    m->now.used++;
+    return true;
 }
 
 /* Empties slot i of `now`. What follows it up to the next empty slot may have been pushed there

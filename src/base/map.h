@@ -60,6 +60,11 @@ void map_prefetch(const struct map *m, uint64_t hash);
 /* Adds `entry` (not NULL), whose hash is `hash` and whose key must not be in the map. */
 void map_add(struct map *m, uint64_t hash, void *entry);
 
+/* Adds `entry`, whose key and hash these are, unless the map has an entry of that key: then false,
+ * and nothing changes. One search instead of a find and an add; that the hash is the entry's is not
+ * checked. */
+bool map_add_new(struct map *m, uint64_t hash, const void *key, void *entry);
+
 /* Takes the entry of `key` out and returns it, or NULL where there is none. */
 void *map_remove(struct map *m, uint64_t hash, const void *key);
 

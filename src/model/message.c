@@ -175,10 +175,7 @@ struct message *state_new_message(struct model *m, struct member *author,
 static bool index_client_id(struct model *m, struct message *msg, uint64_t hash)
 {
     struct client_key key = {msg->author, message_client_id(msg)};
-    if (map_find(&m->messages_by_client_id, hash, &key) != NULL)
-        return false;
-    map_add(&m->messages_by_client_id, hash, msg);
-    return true;
+    return map_add_new(&m->messages_by_client_id, hash, &key, msg);
 }
 
 bool state_index_messages(struct model *m, struct message *const *messages, uint32_t count)
@@ -195,9 +192,8 @@ bool state_index_messages(struct model *m, struct message *const *messages, uint
     }
     for (uint32_t i = 0; i < count; i++) {
         struct message *msg = messages[i];
-        if (model_message_by_id(m, &msg->id) != NULL)
+        if (!map_add_new(&m->messages_by_id, uuid_hash(&msg->id), &msg->id, msg))
             return false;
-        map_add(&m->messages_by_id, uuid_hash(&msg->id), msg);
         if (msg->client_id_len > 0 && !index_client_id(m, msg, hashes[i]))
             return false;
     }

@@ -71,9 +71,22 @@ static void check_find(const struct world *w, const struct entry *e)
     assert_ptr_equal(map_find(&w->map, hash_of(w, e), &e->key), e->in ? e : NULL);
 }
 
+static void check_find_is(const struct world *w, const struct entry *e, const void *want)
+{
+    assert_ptr_equal(map_find(&w->map, hash_of(w, e), &e->key), want);
+}
+
 static void add(struct world *w, struct entry *e)
 {
-    map_add(&w->map, hash_of(w, e), e);
+    /* Both ways of adding, in turn; what is there is not added again, whatever comes meanwhile. */
+    if (e->key % 2 == 0) {
+        map_add(&w->map, hash_of(w, e), e);
+    } else {
+        assert_true(map_add_new(&w->map, hash_of(w, e), &e->key, e));
+    }
+    struct entry again = *e;
+    assert_false(map_add_new(&w->map, hash_of(w, e), &e->key, &again));
+    check_find_is(w, e, e);
     e->in = true;
     w->in++;
 }
