@@ -182,9 +182,10 @@ void lost_print(struct lost *l, uint64_t last_seq, const struct model *m)
         out_say("lost: nothing that is known of");
         return;
     }
-    out_say("lost: %llu records, from %llu to %llu; %zu of them can still be found in what was cut",
-            (unsigned long long)(l->highest - last_seq), (unsigned long long)last_seq + 1,
-            (unsigned long long)l->highest, found);
+    out_say(
+        "lost: at least %llu records, %llu to %llu; %zu of them can still be found in what was cut",
+        (unsigned long long)(l->highest - last_seq), (unsigned long long)last_seq + 1,
+        (unsigned long long)l->highest, found);
     each_number(l, false, print_user, &p);
     each_number(l, true, print_group, &p);
 }

@@ -162,14 +162,14 @@ static void on_lost(void *ctx, const struct frame_header *h, struct bytes payloa
     lost_add(&r->lost, h, payload);
 }
 
-/* Notes what can be found of records from `seq_min` on in segment `i` from `from` on, and in all
- * behind it. */
-static void count_lost(struct repair *r, size_t i, uint64_t from, const struct frame_key *key,
-                       uint64_t seq_min)
+/* Notes what can be found of records from `seq_min` on in segments `i` to `end` - 1, in the first
+ * of them from `from` on. */
+static void count_lost(struct repair *r, size_t i, size_t end, uint64_t from,
+                       const struct frame_key *key, uint64_t seq_min)
 {
     char name[SEGMENT_NAME_MAX];
     struct bytes all;
-    for (; i < r->count; i++, from = SEGMENT_HEADER_LEN) {
+    for (; i < end; i++, from = SEGMENT_HEADER_LEN) {
         if (r->list[i] > seq_min)
             lost_known(&r->lost, r->list[i] - 1);
         segment_name(r->list[i], name);
@@ -180,6 +180,7 @@ static void count_lost(struct repair *r, size_t i, uint64_t from, const struct f
     }
 }
 
+/* The header of segment `i`; false where it does not hold, or is another segment's. */
 static bool read_header(const struct repair *r, size_t i, struct segment_header *h)
 {
     char name[SEGMENT_NAME_MAX];
@@ -187,7 +188,7 @@ static bool read_header(const struct repair *r, size_t i, struct segment_header 
     segment_name(r->list[i], name);
     if (!mend_map(r->journal, name, &all))
         return false;
-    bool ok = mend_header(all, h);
+    bool ok = mend_header(all, h) && h->first_seq == r->list[i];
     mend_unmap(all);
     return ok;
 }
@@ -243,7 +244,7 @@ static enum exit_code cut_at(struct repair *r, size_t i, uint64_t at)
     if (!read_header(r, i, &h))
         return refuse(r, "the segment's header could not be read again");
     lost_known(&r->lost, r->report.damage_seq);
-    count_lost(r, i, at, &h.key, r->report.damage_seq);
+    count_lost(r, i, r->count, at, &h.key, r->report.damage_seq);
     enum exit_code code = step_manifest(r, &h);
     if (code == EXIT_FINE)
         code = aside_from(r, i + 1);
@@ -262,7 +263,7 @@ static enum exit_code cut_before(struct repair *r, size_t i)
     if (i == 0 || !read_header(r, i - 1, &before))
         return refuse(r, "nothing that is whole would remain");
     lost_known(&r->lost, r->report.damage_seq);
-    count_lost(r, i, 0, &before.key, r->report.damage_seq);
+    count_lost(r, i, r->count, 0, &before.key, r->report.damage_seq);
     enum exit_code code = step_manifest(r, &before);
     return code == EXIT_FINE ? aside_from(r, i) : code;
 }
@@ -346,8 +347,8 @@ static uint64_t number_for(const struct repair *r, size_t i)
     struct bytes all;
     uint64_t number = 0;
     if (i < r->count && read_header(r, i, &h))
-        number = h.number;
-    if (number == 0 && mend_map(r->journal, "manifest", &all)) {
+        return h.number;
+    if (mend_map(r->journal, "manifest", &all)) {
         if (all.len == MANIFEST_LEN && manifest_decode(all.p, &m) &&
             (i >= r->count || m.first_seq == r->list[i]))
             number = m.number;
@@ -357,21 +358,38 @@ static uint64_t number_for(const struct repair *r, size_t i)
         number = h.number - 1;
     if (number == 0 && i > 0 && i <= r->count && read_header(r, i - 1, &h))
         number = h.number + 1;
-    /* The first segment of a journal begins with record 1; this one does not. */
-    if (number < 2)
-        return i + 1 < r->count ? 0 : 2;
     return number;
+}
+
+/* Adds the records of segments `i` to `end` - 1 that continue *chain, from record *seq on. */
+static bool gather(struct repair *r, size_t i, size_t end, struct frame_chain chain, uint64_t *seq,
+                   struct buf *out)
+{
+    for (; i < end; i++) {
+        char name[SEGMENT_NAME_MAX];
+        struct bytes all;
+        segment_name(r->list[i], name);
+        if (!mend_map(r->journal, name, &all))
+            return false;
+        struct bytes run = mend_run(all, &r->base.key, &chain, *seq, seq);
+        buf_add_bytes(out, run);
+        if (run.len > 0)
+            memcpy(chain.b, run.p + run.len - FRAME_CHAIN_LEN, FRAME_CHAIN_LEN);
+        mend_unmap(all);
+    }
+    return true;
 }
 
 /*
  * The snapshot holds what is damaged. So the journal may begin behind it: a segment takes the place
  * of number `i` (r->count: of none) that holds the records behind the snapshot, as far as they
- * continue it.
+ * continue it. Segment 1 begins with record 1, this one does not, so it is number 2 at least: where
+ * others follow that are 2, 3, … already, it takes their records too.
  */
 static enum exit_code rebuild(struct repair *r, size_t i)
 {
-    char old[SEGMENT_NAME_MAX] = "", name[SEGMENT_NAME_MAX], kept[MEND_NAME_MAX] = "";
-    struct bytes all = {0}, records = {0};
+    char name[SEGMENT_NAME_MAX], old[SEGMENT_NAME_MAX] = "", kept[MEND_NAME_MAX] = "";
+    struct buf records = {0};
     uint64_t end = r->base.seq + 1;
     struct segment_header h = {.epoch = r->base.epoch,
                                .number = number_for(r, i),
@@ -379,29 +397,31 @@ static enum exit_code rebuild(struct repair *r, size_t i)
                                .size = SEGMENT_SIZE_MIN,
                                .key = r->base.key,
                                .chain = r->base.chain};
-    if (h.number == 0)
-        return refuse(r, "the first segment is damaged below a snapshot, and others follow it");
+    bool all = h.number < 2 && i + 1 < r->count;
+    size_t behind = all || i >= r->count ? r->count : i + 1;
+    enum exit_code code = EXIT_FINE;
+    if (h.number < 2)
+        h.number = 2;
     segment_name(h.first_seq, name);
-    if (i < r->count) {
+    if (i < r->count)
         segment_name(r->list[i], old);
-        if (!mend_map(r->journal, old, &all))
-            return failed(r, "read", old);
-        records = mend_run(all, &h.key, &h.chain, h.first_seq, &end);
-        mend_find(all, 0, &h.key, end, on_lost, r);
-    }
+    if (!gather(r, i, behind, h.chain, &end, &records))
+        code = failed(r, "read", old);
+    count_lost(r, i, behind, 0, &h.key, end);
     uint64_t need = SEGMENT_HEADER_LEN + records.len + FRAME_HEADER_LEN;
     if (h.size < need)
         h.size = (need + SEGMENT_HEADER_LEN - 1) / SEGMENT_HEADER_LEN * SEGMENT_HEADER_LEN;
-    bool ok = r->dry_run || mend_segment(r->journal, &h, records, kept);
-    int saved = errno;
-    mend_unmap(all);
-    errno = saved;
-    if (!ok)
-        return failed(r, "write", name);
+    if (code == EXIT_FINE && !r->dry_run &&
+        !mend_segment(r->journal, &h, buf_bytes(&records), kept))
+        code = failed(r, "write", name);
+    buf_release(&records);
+    if (code != EXIT_FINE)
+        return code;
     say_step(r, "write, from a snapshot and what follows it,", name, 0, kept);
-    enum exit_code code = EXIT_FINE;
-    if (i + 1 >= r->count)
+    if (behind >= r->count)
         code = step_manifest(r, &h);
+    if (code == EXIT_FINE && behind > i + 1)
+        code = aside_from(r, i + 1);
     if (code == EXIT_FINE && old[0] != '\0' && strcmp(old, name) != 0)
         code = step_aside(r, old);
     return code;
@@ -423,7 +443,7 @@ static enum exit_code mend_segment_of(struct repair *r, size_t i)
     bool whole = mend_header(all, &h);
     uint64_t size = all.len;
     mend_unmap(all);
-    if (whole && h.size != size) {
+    if (whole && h.first_seq == r->list[i] && h.size != size) {
         if (!r->dry_run && !mend_resize(r->journal, name, h.size, kept))
             return failed(r, "change the length of", name);
         say_step(r, "change the length of", name, h.size, kept);

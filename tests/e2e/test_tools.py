@@ -588,7 +588,7 @@ def test_repair_in_words(journal):
     journal.flip(start + 24)
     said = tool("journal", "repair", journal.server.data).stdout
     assert f"cut journal/{journal.file.name} at offset {start}" in said
-    assert "lost: 3 records" in said and "by user 1 (user1): 3 records" in said
+    assert "lost: at least 3 records" in said and "by user 1 (user1): 3 records" in said
     assert f"ends with record {len(journal.records) - 3};" in said
     journal.server.start()
 
@@ -732,6 +732,24 @@ def test_repair_of_what_a_snapshot_holds_loses_nothing(compacted):
     tool("journal", "repair", compacted.data)
     compacted.start()
     assert compacted.digest() == compacted.before
+
+
+def test_repair_below_a_snapshot_in_the_first_segment(new_server):
+    """Segments 2, 3, … follow, and the first cannot be replaced by one that begins later."""
+    server = new_server(segment_size="64k", snapshot_after=0)
+    user = User(Rest(server), "user1")
+    group, device = user.group(), user.connect()
+    tool("snapshot", "--data", server.data)
+    for i in range(40):
+        device.send_message(group, f"message {i} " + "x" * 8000)
+    before = server.digest()
+    server.close_clients()
+    server.stop(signal.SIGKILL)
+    flip(server.data / "journal" / f"{1:020}.log", 4096 + 30)
+    said = repair(server.data)
+    assert said["last_seq"] == before[0] and said["lost"]["records"] == 0
+    server.start()
+    assert server.digest() == before
 
 
 def test_repair_of_headers_behind_snapshots(compacted):

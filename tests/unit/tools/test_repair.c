@@ -198,8 +198,9 @@ static void add_users(struct journal *j, unsigned from, unsigned to)
     buf_release(&payload);
 }
 
-/* A journal of several segments; with `compacted` its beginning is in two snapshots. */
-static void make_original(bool compacted)
+/* A journal of several segments: `part` records, then each of so many snapshots with `part` more
+ * behind it, then the rest. */
+static void make_original(unsigned snapshots, unsigned part)
 {
     struct journal_hooks hooks = {.on_commit = on_commit,
                                   .on_fail = on_fail,
@@ -217,14 +218,13 @@ static void make_original(bool compacted)
     model = model_new();
     snapshots_ended = 0;
     assert_int_equal(journal_open_files(&options, &hooks, &report, &j), ERR_ok);
-    add_users(j, 1, USERS / 3);
-    for (unsigned i = 1; compacted && i < 3; i++) {
+    add_users(j, 1, part);
+    for (unsigned i = 1; i <= snapshots; i++) {
         assert_int_equal(journal_snapshot(j), ERR_ok);
         dispatch_until(j, 0, i);
-        add_users(j, i * USERS / 3, (i + 1) * USERS / 3);
+        add_users(j, i * part, (i + 1) * part);
     }
-    if (!compacted)
-        add_users(j, USERS / 3, USERS);
+    add_users(j, (snapshots + 1) * part, USERS);
     journal_close(j);
     model_free(model);
 }
@@ -374,7 +374,7 @@ static void what_a_snapshot_holds(void **state)
     char name[SEGMENT_NAME_MAX];
     uint64_t first, base = 2 * (uint64_t)USERS / 3 - 1;
     (void)state;
-    make_original(true);
+    make_original(2, USERS / 3);
     for (int i = 0;; i++) {
         copy_dir(original, damaged);
         segment_at(damaged, i, name);
@@ -390,6 +390,21 @@ static void what_a_snapshot_holds(void **state)
     assert_true(first > 1);
 }
 
+/* The snapshot lies in the first segment, which cannot be replaced by one that begins later. */
+static void what_an_early_snapshot_holds(void **state)
+{
+    char name[SEGMENT_NAME_MAX];
+    (void)state;
+    make_original(1, 50);
+    for (int i = 0; i < 2; i++) {
+        copy_dir(original, damaged);
+        segment_at(damaged, 0, name);
+        assert_string_equal(name, "00000000000000000001.log");
+        flip(path_of(damaged, name), i == 0 ? 100 : SEGMENT_HEADER_LEN + 30);
+        killed_everywhere(USERS - 1);
+    }
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -398,7 +413,7 @@ static int set_up(void **state)
     (void)snprintf(original, sizeof original, "%s/original", root);
     (void)snprintf(damaged, sizeof damaged, "%s/damaged", root);
     (void)snprintf(work, sizeof work, "%s/work", root);
-    make_original(false);
+    make_original(0, USERS);
     return 0;
 }
 
@@ -417,7 +432,8 @@ int main(void)
         cmocka_unit_test(a_missing_segment),
         cmocka_unit_test(a_segment_of_another_length),
         cmocka_unit_test(a_damaged_manifest),
-        cmocka_unit_test(what_a_snapshot_holds), /* last: it replaces the original */
+        cmocka_unit_test(what_a_snapshot_holds), /* last: these replace the original */
+        cmocka_unit_test(what_an_early_snapshot_holds),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
