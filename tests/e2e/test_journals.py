@@ -1,8 +1,10 @@
 """Golden directories: what earlier versions wrote, this one starts on, with the digest that they had.
 And an independent reader (tests/journals/read.py), which knows docs/journal-format.md only."""
 import os
+import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +111,35 @@ def test_snapshot_says_what_the_journal_says(name):
 # ---- the reader finds what is wrong ----------------------------------------------------------------
 
 
+def worked_example():
+    """The files of the worked example in docs/journal-format.md, as {magic: bytes}."""
+    text = (JOURNALS.parents[1] / "docs" / "journal-format.md").read_text()
+    files = {}
+    for block in re.findall(r"```\n(00000000  .*?)```", text, re.DOTALL):
+        content = bytearray()
+        for line in block.splitlines():
+            offset, rest = line.split("  ", 1)
+            content += bytes(int(offset, 16) - len(content))
+            if "…" not in rest:
+                content += bytes.fromhex(rest.split("|")[0])
+        files[bytes(content[3:6])] = content
+    return files
+
+
+def test_worked_example(tmp_path):
+    """The document is not only complete, its example is one."""
+    files = worked_example()
+    assert set(files) == {b"SEG", b"MAN", b"SNP"}
+    size = struct.unpack_from("<Q", files[b"SEG"], 48)[0]
+    files[b"SEG"] += bytes(size - len(files[b"SEG"]))
+    for magic, name in [(b"SEG", f"{1:020}.log"), (b"MAN", "manifest"), (b"SNP", f"{2:020}.snap")]:
+        (tmp_path / name).write_bytes(files[magic])
+    journal = read.read(tmp_path)
+    assert [(r.type, r.payload) for r in journal.records] == [(1, b"hello"), (2, b""), (1, b"bye")]
+    assert journal.segments[0].clean and not journal.bad_snapshots
+    assert journal.snapshots[0].records == [(1, b"state"), (7, b"")]
+
+
 def flip(path, at, bit=0):
     content = bytearray(path.read_bytes())
     content[at] ^= 1 << bit
@@ -167,6 +198,36 @@ def test_reader_finds_what_is_missing_or_moved(tmp_path):
     refused(data)
     logs[0].write_bytes(contents[0])
     read.read(data)
+
+
+def test_leftovers_of_a_deletion(new_server, tmp_path):
+    """Power that goes while segments are deleted takes any of them: what is left before a gap is not
+    needed. The server says the same."""
+    server = new_server(segment_size="64k", snapshot_after="0")
+    rest = Rest(server)
+    user = User(rest)
+    group, socket = user.group(), user.connect()
+    old = tmp_path / "old"
+    old.mkdir()
+    for part in range(3):
+        for i in range(60):
+            socket.send_message(group, f"part {part} message {i} " + "x" * 3000)
+        for file in (server.data / "journal").glob("*.log"):
+            if part == 0:
+                shutil.copy(file, old)
+        done = run(["snapshot", "--data", str(server.data)])
+        assert done.returncode == 0, done.stderr
+    digest = server.digest()
+    server.close_clients()
+    rest.close()
+    server.stop()
+    first = sorted(old.iterdir())[0]
+    assert not (server.data / "journal" / first.name).exists()
+    shutil.copy(first, server.data / "journal")
+    journal = read.read(server.data)
+    assert journal.segments[0].number > 1 and journal.next_seq - 1 == digest[0]
+    server.start()
+    assert server.digest() == digest
 
 
 def test_reader_as_a_program(tmp_path):

@@ -20,9 +20,9 @@ from pathlib import Path
 HEADER = struct.Struct("<8sII16sQQQQ16s16s")    # of a segment
 RECORD = struct.Struct("<IHHQQ")                # length, type, back, seq, check
 MANIFEST = struct.Struct("<8sII16sQQ16s")
-SNAPSHOT = struct.Struct("<8sII16sQQ16s16s")    # and zeros, and its checksum
+SNAPSHOT = struct.Struct("<8sII16sQq16s16s")    # and zeros, and its checksum
 SEGMENT_HEADER, CHAIN, NOTHING_CLAIMED = 4096, 16, 65535
-SNAPSHOT_HEADER, SNAPSHOT_HASH = 128, 32
+SNAPSHOT_HEADER, SNAPSHOT_HASH, PAYLOAD_MAX = 128, 32, 1 << 26
 MASK = (1 << 64) - 1
 
 
@@ -202,6 +202,8 @@ def read_snapshot(path):
         raise Damage(path.name, SNAPSHOT_HEADER - 16, "the header's checksum does not hold")
     if magic != b"GCJSNP\r\n" or version != 1 or header != SNAPSHOT_HEADER:
         raise Damage(path.name, 0, "no snapshot of version 1")
+    if any(content[SNAPSHOT.size:SNAPSHOT_HEADER - 16]):
+        raise Damage(path.name, SNAPSHOT.size, "the header's rest is not zero")
     if seq != numbered(path.name, ".snap"):
         raise Damage(path.name, 32, f"holds the state behind record {seq}, its name says otherwise")
     end = len(content) - SNAPSHOT_HASH
@@ -213,7 +215,7 @@ def read_snapshot(path):
             raise Damage(path.name, at, "there is no end")
         length, kind = struct.unpack_from("<IH", content, at)
         at += 6
-        if at + length > len(content):
+        if length > PAYLOAD_MAX or at + length > len(content):
             raise Damage(path.name, at - 6, "a record reaches beyond the end")
         payload = content[at:at + length]
         at += length
@@ -266,6 +268,17 @@ def check_manifest(manifest, journal):
         raise Damage("manifest", 32, f"segment {number}, which begins with record {first}, is missing")
 
 
+def drop_leftovers(journal):
+    """A crash while segments below a snapshot were deleted leaves any of them: what is before a gap
+    is not needed, where a snapshot holds everything before what is behind it."""
+    for at in range(len(journal.segments) - 1, 0, -1):
+        before, segment = journal.segments[at - 1:at + 1]
+        if segment.number != before.number + 1:
+            if any(snapshot.seq + 1 >= segment.first for snapshot in journal.snapshots):
+                del journal.segments[:at]
+            return
+
+
 def check_order(journal):
     """Each segment goes on where the one before ends; the first is number 1, or a snapshot covers
     what is not there."""
@@ -273,6 +286,7 @@ def check_order(journal):
         if journal.snapshots:
             raise Damage(journal.snapshots[-1].name, 0, "there is no segment beside it")
         return
+    drop_leftovers(journal)
     first = journal.segments[0]
     if first.number == 1:
         if first.first != 1 or first.chain != blake2b(first.epoch):
@@ -318,10 +332,7 @@ def read(directory):
     for name in names:
         if numbered(name, ".snap") is not None:
             try:
-                snapshot = read_snapshot(directory / name)
-                for _ in elements(snapshot):
-                    pass
-                journal.snapshots.append(snapshot)
+                journal.snapshots.append(read_snapshot(directory / name))
             except Damage as damage:
                 journal.bad_snapshots.append(damage)
         elif numbered(name, ".log") is not None:
@@ -538,6 +549,9 @@ def main():
         else:
             for record in journal.records:
                 decode(record)
+            for snapshot in journal.snapshots:
+                for _ in elements(snapshot):
+                    pass
         for line in lines:
             print(line)
     except Damage as damage:
