@@ -30,9 +30,12 @@ static uint64_t seed;
 static uint64_t crashes_a_seed = 40;
 static bool saying;
 
+/* Made before it is needed: a signal handler formats nothing. */
+static char replay[64];
+
 static void say_seed(void)
 {
-    dprintf(STDERR_FILENO, "replay with: make sim SEED=%llu\n", (unsigned long long)seed);
+    (void)!write(STDERR_FILENO, replay, strlen(replay));
 }
 
 _Noreturn void sim_fail(const char *format, ...)
@@ -70,6 +73,7 @@ static void on_signal(int number)
 static uint64_t run_seed(void)
 {
     uint64_t until = life_counts.crashes + crashes_a_seed;
+    snprintf(replay, sizeof replay, "replay with: make sim SEED=%llu\n", (unsigned long long)seed);
     rng_seed(seed);
     tasks_reset();
     media_reset();

@@ -45,6 +45,7 @@ static void to_main(enum task_state state)
     struct task *self = current;
     self->state = state;
     current = NULL;
+    // cppcheck-suppress swapcontextCalled
     swapcontext(&self->context, &main_context);
 }
 
@@ -84,6 +85,7 @@ bool tasks_run(void)
     current = able[count == 1 ? 0 : rng_below(count)];
     trace_add('t', (uint64_t)(current - tasks), 0);
     current->state = TASK_READY;
+    // cppcheck-suppress swapcontextCalled
     swapcontext(&main_context, &current->context);
     return true;
 }
@@ -166,6 +168,7 @@ int tasks_start(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void
     ENSURE(t < tasks + TASKS_MAX);
     if (!t->stack)
         t->stack = xmalloc(STACK_LEN);
+    // cppcheck-suppress getcontextCalled
     ENSURE(getcontext(&t->context) == 0);
     t->context.uc_stack.ss_sp = t->stack;
     t->context.uc_stack.ss_size = STACK_LEN;
@@ -173,6 +176,7 @@ int tasks_start(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void
     t->run = run;
     t->arg = arg;
     t->state = TASK_READY;
+    // cppcheck-suppress makecontextCalled
     makecontext(&t->context, task_main, 0);
     *thread = (pthread_t)(t - tasks + 1);
     return 0;
@@ -187,12 +191,13 @@ static int wait_cond(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until)
         pthread_mutex_lock(lock);
         return 0;
     }
-    current->cond = cond;
+    struct task *self = current;
+    self->cond = cond;
     /* Once in a while it wakes for no reason, as POSIX lets it. */
-    current->until = rng_one_in(50) ? now_ms : until;
+    self->until = rng_one_in(50) ? now_ms : until;
     to_main(TASK_WAITS_COND);
-    bool late = current->cond != NULL && now_ms >= until;
-    current->cond = NULL;
+    bool late = self->cond != NULL && now_ms >= until;
+    self->cond = NULL;
     pthread_mutex_lock(lock);
     return late ? ETIMEDOUT : 0;
 }
