@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
      * checksum. */
     if (e == ERR_ok) {
         write_again(&info, &taken, &again);
-        ENSURE(again.len == file.len);
+        ENSURE(again.len == file.len && again.p && file.p);
         ENSURE(memcmp(again.p, file.p, 80) == 0);
         ENSURE(memcmp(again.p + SNAPSHOT_HEADER_LEN, file.p + SNAPSHOT_HEADER_LEN,
                       file.len - SNAPSHOT_HEADER_LEN - SNAPSHOT_HASH_LEN) == 0);

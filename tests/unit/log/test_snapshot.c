@@ -95,7 +95,7 @@ static void check_forged(const struct buf *b, size_t at, uint64_t v, size_t len,
     struct snapshot_info info;
     struct snapshot_fault fault;
     buf_add_bytes(&forged, buf_bytes(b));
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < len && forged.p; i++)
         forged.p[at + i] = (uint8_t)(v >> 8 * i);
     hash_bytes(bytes_of(forged.p, 112), forged.p + 112, 16);
     size_t hashed = forged.len - SNAPSHOT_HASH_LEN;
