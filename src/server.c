@@ -364,10 +364,8 @@ enum exit_code server_run(const struct config *config)
     raise_descriptor_limit(config);
     wire(s);
     code = open_journal(s);
-    if (code == EXIT_FINE && snapshots_init(&s->snapshots, s->engine, s->loop, s->data_dir,
-                                            config->snapshot_after) != ERR_ok)
-        code = EXIT_FAILED;
     if (code == EXIT_FINE) {
+        snapshots_init(&s->snapshots, s->engine, s->loop, s->data_dir, config->snapshot_after);
         /* Signals are taken before anybody can know that the server is there. */
         start_loop(s);
         looped = true;

@@ -82,20 +82,18 @@ void snapshots_tick(struct snapshots *s)
     control_tick(s->control);
 }
 
-enum err snapshots_init(struct snapshots *s, struct engine *engine, struct loop *loop,
-                        const char *data_dir, uint64_t after)
+void snapshots_init(struct snapshots *s, struct engine *engine, struct loop *loop,
+                    const char *data_dir, uint64_t after)
 {
     struct control_hooks hooks = {.ctx = s, .snapshot = on_asked};
     char why[160];
 
     *s = (struct snapshots){.engine = engine, .after = after};
     s->control = control_new(loop, data_dir, &hooks, why, sizeof why);
-    if (s->control == NULL) {
-        diag_error("cannot make the socket %s/" CONTROL_NAME ": %s", data_dir, why);
-        return ERR_io;
-    }
+    if (s->control == NULL)
+        diag_warn("there is no socket %s/" CONTROL_NAME ", so nobody can ask for snapshots: %s",
+                  data_dir, why);
     engine_on_snapshot(engine, on_ended, s);
-    return ERR_ok;
 }
 
 void snapshots_release(struct snapshots *s)

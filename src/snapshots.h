@@ -13,8 +13,8 @@
 
 struct snapshots {
     struct engine *engine;
-    struct control *control;
-    uint64_t after; /* bytes; 0: never by itself */
+    struct control *control; /* NULL: there is none */
+    uint64_t after;          /* bytes; 0: never by itself */
     bool running;
     int64_t begun_ms;
     /* After a failure: */
@@ -31,9 +31,9 @@ struct snapshots {
 };
 
 /* Opens the control socket in `data_dir`, whose lock is held; `engine` is open and outlives this.
- * ERR_io: it could not, and diag says why. */
-enum err snapshots_init(struct snapshots *s, struct engine *engine, struct loop *loop,
-                        const char *data_dir, uint64_t after) MUST_CHECK;
+ * Where the file system will not have a socket, diag says so, and all else goes on without. */
+void snapshots_init(struct snapshots *s, struct engine *engine, struct loop *loop,
+                    const char *data_dir, uint64_t after);
 
 /* At each turn's end, behind journal_dispatch. */
 void snapshots_turn(struct snapshots *s);

@@ -1,6 +1,7 @@
 """The tools on real directories: whole, torn, damaged, and beside a running server."""
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -389,6 +390,19 @@ def test_a_socket_that_a_killed_server_left(server):
     assert "no server runs" in tool("snapshot", "--data", server.data, code=1).stderr
     server.start()
     assert say("snapshot", "--data", server.data)["result"] == "fine"
+
+
+def test_a_server_without_a_socket(server):
+    """Something else has its name, and cannot be removed: a server is more than its socket."""
+    server.stop()
+    (server.data / "control").mkdir()
+    (server.data / "control" / "file").write_text("mine")
+    server.start()
+    assert server.err.wait(re.compile("there is no socket .*/control"))
+    assert tool("snapshot", "--data", server.data, code=1).stderr
+    server.stop()
+    assert (server.data / "control" / "file").read_text() == "mine"
+    server.start()
 
 
 def test_a_data_directory_with_a_long_name(new_server):
