@@ -16,7 +16,7 @@
 
 static struct {
     struct sys real;
-    atomic_int writes, syncs, wakes, unwakes, waits;
+    atomic_int writes, syncs, wakes, woken, unwakes, waits;
     atomic_int fail_syncs;  /* so many more fail */
     atomic_int fail_writes; /* with ENOSPC */
     atomic_int_least64_t clock;
@@ -55,8 +55,9 @@ static int spy_wake(int fd)
 {
     pthread_mutex_lock(&spy.wake_gate);
     pthread_mutex_unlock(&spy.wake_gate);
+    spy.wakes++; /* first: who is woken may look at once */
     int result = spy.real.wake(fd);
-    spy.wakes++;
+    spy.woken++;
     return result;
 }
 
@@ -178,7 +179,7 @@ static void a_late_wake_is_taken_back(void **state)
     struct seen s = {0};
     spy_on();
     dir_start(&d, 0, &s);
-    spy.wakes = 0;
+    spy.woken = 0;
     pthread_mutex_lock(&spy.wake_gate);
     seen_propose(&s, 1, 10);
     journal_submit(s.journal);
@@ -186,7 +187,7 @@ static void a_late_wake_is_taken_back(void **state)
         journal_dispatch(s.journal, JOURNAL_ALL);
     assert_false(readable(&s));
     pthread_mutex_unlock(&spy.wake_gate);
-    while (spy.wakes == 0)
+    while (spy.woken == 0)
         sched_yield();
     assert_true(readable(&s));
     journal_dispatch(s.journal, JOURNAL_ALL);
