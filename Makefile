@@ -236,6 +236,7 @@ sim: $(BUILD)/sim/sim
 
 sim-test: $(BUILD)/sim/sim
 	$(BUILD)/sim/sim --seeds 1000000 --crashes 10000
+	$(BUILD)/sim/sim --sweep 1
 
 test: deps-test
 	@$(MAKE) --no-print-directory test-run

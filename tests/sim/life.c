@@ -426,3 +426,53 @@ void life_end(void)
     bury(true, true);
     SIM_EXPECT(l.closed_well, "the last close did not work");
 }
+
+/* ---- the nth call -----------------------------------------------------------------------------
+ */
+
+static void some_turns(unsigned count)
+{
+    for (unsigned i = 0; i < count && !media_dead(); i++) {
+        if (i % 50 == 40)
+            trace_add('S', engine_snapshot(l.engine), i);
+        turn();
+    }
+}
+
+/* A start without trouble, which finds everything. */
+static void start_well(void)
+{
+    struct journal_report report;
+    media_set_room(UINT64_MAX);
+    enum err e = try_start(&report);
+    SIM_EXPECT(e == ERR_ok, "a start without trouble was refused: %s: %s", err_code(e),
+               report.damage);
+    shadow_prove(l.engine, l.floor);
+}
+
+bool life_planned(const struct life_plan *plan)
+{
+    struct journal_report report;
+    start_well();
+    some_turns(150);
+    media_end_now(MEDIA_KILL);
+    bury(true, false);
+    struct media_fault fault = plan->fault;
+    fault.nth = plan->ends ? 0 : plan->nth;
+    media_set_fault(&fault);
+    media_set_end(plan->end, MEDIA_CALLS, plan->ends ? plan->nth : 0);
+    uint64_t faults = media_counts.faults;
+    enum err e = try_start(&report);
+    SIM_EXPECT(e != ERR_damaged || media_dead(), "a fault while starting was taken for damage: %s",
+               report.damage);
+    if (e == ERR_ok && !media_dead()) {
+        shadow_prove(l.engine, l.floor);
+        some_turns(600);
+    }
+    bool met = media_dead() || media_counts.faults > faults;
+    bury(e == ERR_ok, e == ERR_ok && !met);
+    start_well();
+    must_go_on();
+    bury(true, true);
+    return met;
+}

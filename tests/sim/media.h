@@ -45,8 +45,8 @@ enum media_call {
 
 /* A fault that a call meets: from the nth of its kind on, so many times. */
 struct media_fault {
-    enum media_call call;
-    uint64_t nth; /* 1: the next; 0: no fault */
+    enum media_call call; /* MEDIA_CALLS: any */
+    uint64_t nth;         /* 1: the next; 0: no fault */
     uint64_t times;
     int error; /* errno; 0 for a short read or write */
     int after; /* errno that the call behind the last of these meets, or 0 */

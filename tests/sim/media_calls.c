@@ -139,7 +139,7 @@ static enum gate gate(enum media_call call)
         dead = true;
         return GATE_CUT;
     }
-    if (fault.nth == 0 || fault.call != call || --fault.nth > 0)
+    if (fault.nth == 0 || (fault.call != call && fault.call != MEDIA_CALLS) || --fault.nth > 0)
         return GATE_GO;
     media_counts.faults++;
     trace_add('e', call, (uint64_t)fault.error);

@@ -5,8 +5,11 @@
  * (shadow.h). Between two lives a bit may rot.
  *
  *     sim [--seed FIRST] [--seeds COUNT] [--crashes COUNT] [--crashes-a-seed COUNT] [--say 1]
+ *         [--sweep 1]
  *
- * One line on stdout at the end; a failure says which seed replays it, and ends with 1.
+ * With --sweep each call of one life fails, or is its last, one after the other.
+ *
+ * What was done is said on stdout at the end; a failure says which seed replays it, and ends with 1.
  */
 #include <errno.h>
 #include <signal.h>
@@ -29,6 +32,7 @@
 static uint64_t seed;
 static uint64_t crashes_a_seed = 40;
 static bool saying;
+static bool sweeping;
 
 /* Made before it is needed: a signal handler formats nothing. */
 static char replay[64];
@@ -70,20 +74,53 @@ static void on_signal(int number)
     raise(number);
 }
 
-static uint64_t run_seed(void)
+static void begin_seed(void)
 {
-    uint64_t until = life_counts.crashes + crashes_a_seed;
     snprintf(replay, sizeof replay, "replay with: make sim SEED=%llu\n", (unsigned long long)seed);
     rng_seed(seed);
     tasks_reset();
     media_reset();
     life_reset();
+}
+
+static uint64_t run_seed(void)
+{
+    uint64_t until = life_counts.crashes + crashes_a_seed;
+    begin_seed();
     while (life_counts.crashes < until)
         life_run();
     life_end();
     shadow_release();
     media_release();
     return trace_value();
+}
+
+/* Fails, or ends at, each call of one life, one after the other. */
+static void sweep(void)
+{
+    static const struct life_plan plans[] = {
+        {.ends = true, .end = MEDIA_POWER},
+        {.ends = true, .end = MEDIA_KILL},
+        {.fault = {.call = MEDIA_CALLS, .times = 1, .error = EIO}},
+        {.fault = {.call = MEDIA_CALLS, .times = 1, .error = ENOSPC}},
+        {.fault = {.call = MEDIA_CALLS, .times = 2, .error = EINTR}},
+        {.fault = {.call = MEDIA_CALLS, .times = 1, .error = EMFILE}},
+        {.fault = {.call = MEDIA_CALLS, .times = UINT64_MAX, .error = EIO}},
+        {.fault = {.call = MEDIA_CALLS, .times = UINT64_MAX, .error = ENOSPC}},
+        {.fault = {.call = MEDIA_WRITE, .times = 1, .error = 0, .after = ENOSPC}},
+    };
+    for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++) {
+        struct life_plan plan = plans[i];
+        bool met = true;
+        for (plan.nth = 1; met; plan.nth++) {
+            sim_say("plan %zu, call %llu", i, (unsigned long long)plan.nth);
+            begin_seed();
+            met = life_planned(&plan);
+        }
+        printf("plan %zu: each of %llu calls\n", i, (unsigned long long)plan.nth - 2);
+    }
+    shadow_release();
+    media_release();
 }
 
 static void report(uint64_t seeds, uint64_t trace)
@@ -147,6 +184,8 @@ int main(int argc, char **argv)
             crashes = number(argv[i + 1]);
         else if (strcmp(argv[i], "--crashes-a-seed") == 0)
             crashes_a_seed = number(argv[i + 1]);
+        else if (strcmp(argv[i], "--sweep") == 0)
+            sweeping = number(argv[i + 1]) != 0;
         else if (strcmp(argv[i], "--say") == 0)
             saying = number(argv[i + 1]) != 0;
         else
@@ -156,7 +195,11 @@ int main(int argc, char **argv)
     diag_set_level((enum diag_level)(DIAG_ERROR + 1));
     signal(SIGABRT, on_signal);
     signal(SIGSEGV, on_signal);
-    for (; ran < seeds && life_counts.crashes < crashes; ran++) {
+    for (uint64_t i = 0; sweeping && i < seeds; i++) {
+        seed = first + i;
+        sweep();
+    }
+    for (; !sweeping && ran < seeds && life_counts.crashes < crashes; ran++) {
         seed = first + ran;
         uint64_t trace = run_seed();
         all = all * 31 + trace;
