@@ -170,6 +170,9 @@ static void a_failed_append_can_be_taken_back(void **state)
         check();
     }
     assert_true(most > 8000);
+    /* Also where the room ended inside the padding. */
+    assert_true(full_after == 0);
+    assert_int_equal(p.at, at + len);
     memcpy(expected + at, bytes, len);
     check();
     sys_reset();
