@@ -9,7 +9,8 @@
  *
  * With --sweep each call of one life fails, or is its last, one after the other.
  *
- * What was done is said on stdout at the end; a failure says which seed replays it, and ends with 1.
+ * What was done is said on stdout at the end; a failure says which seed replays it, and ends
+ * with 1.
  */
 #include <errno.h>
 #include <signal.h>
