@@ -382,16 +382,16 @@ static void ping(void)
     }
     if (count == 0)
         errx(1, "no ping was answered");
-    size_t apart = count;
-    uint32_t *rest_us10 = xcalloc(count, sizeof(*rest_us10));
-    memcpy(rest_us10, us10, count * sizeof(*us10));
-    apart = drop_longest(rest_us10, count);
+    uint32_t *apart_us10 = xcalloc(count, sizeof(*apart_us10));
+    memcpy(apart_us10, us10, count * sizeof(*us10));
+    size_t apart = drop_longest(apart_us10, count);
     qsort(us10, count, sizeof(*us10), compare_u32);
-    qsort(rest_us10, apart, sizeof(*rest_us10), compare_u32);
-    printf("pings %zu\np50_us %.1f\np999_us %.1f\nmax_us %.1f\n", count, us10[count / 2] / 10.0,
-           us10[count * 999 / 1000] / 10.0, us10[count - 1] / 10.0);
-    printf("p999_apart_us %.1f\n", apart > 0 ? rest_us10[apart * 999 / 1000] / 10.0 : 0.0);
-    free(rest_us10);
+    qsort(apart_us10, apart, sizeof(*apart_us10), compare_u32);
+    size_t middle = count / 2, high = count * 999 / 1000, apart_high = apart * 999 / 1000;
+    printf("pings %zu\np50_us %.1f\np999_us %.1f\nmax_us %.1f\n", count, us10[middle] / 10.0,
+           us10[high] / 10.0, us10[count - 1] / 10.0);
+    printf("p999_apart_us %.1f\n", apart > 0 ? apart_us10[apart_high] / 10.0 : 0.0);
+    free(apart_us10);
     free(us10);
 }
 
