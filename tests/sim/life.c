@@ -182,9 +182,7 @@ static void start(void)
         }
         SIM_EXPECT(media_dead() || (troubled && media_counts.faults > faults),
                    "the start was refused: %s: %s", err_code(e), report.damage);
-        /* A snapshot that cannot be read is as one that is damaged. */
-        SIM_EXPECT(media_dead() || (e != ERR_damaged && report.damage[0] != '\0') ||
-                       strstr(report.damage, ".snap, offset 0: "),
+        SIM_EXPECT(media_dead() || (e != ERR_damaged && report.damage[0] != '\0'),
                    "a fault while starting was taken for damage, or not named: %s: %s", err_code(e),
                    report.damage);
         life_counts.starting += media_dead();
