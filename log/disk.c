@@ -22,7 +22,7 @@ struct disk {
     pthread_t thread;
     struct keeper *keeper;
     int event_fd;
-    bool unwake_due; /* the loop's: a wake may come, or have come, for what it has taken already */
+    atomic_bool woken; /* event_fd is readable, or about to be */
     /* written by the disk thread, read by the loop thread */
     atomic_uint_least64_t synced_seq; /* every record below is on disk */
     /* both, under the lock */
@@ -32,8 +32,7 @@ struct disk {
     struct batch *offered;
     struct batch *done_first;
     struct batch *done_last;
-    bool idle;   /* the thread waits for `wake` */
-    bool waking; /* it is about to wake the loop */
+    bool idle; /* the thread waits for `wake` */
     bool stop;
     bool full;   /* take nothing until a probe found room */
     bool failed; /* take nothing any more */
@@ -54,25 +53,28 @@ static void unlock(struct disk *d)
 
 /* ---- the disk thread: called and left with the lock held, but not while the disk works ---- */
 
+/* Tells the loop that there is something to take, which is there already. Any thread, without the
+ * lock; a system call only where the loop has looked since the last one. */
+static void wake_loop(struct disk *d)
+{
+    if (!atomic_exchange(&d->woken, true))
+        ENSURE(sys.wake(d->event_fd) == 0);
+}
+
 /* Gives a batch to the loop. */
 static void give_back(struct disk *d, struct batch *b)
 {
-    bool first = !d->done_first;
     b->next = NULL;
-    if (first)
+    if (!d->done_first)
         d->done_first = b;
     else
         d->done_last->next = b;
     d->done_last = b;
     d->full = b->why == ERR_disk_full;
     d->failed = b->why == ERR_read_only;
-    if (!first)
-        return; /* the loop was woken for the one before and has not looked yet */
-    d->waking = true;
     unlock(d);
-    ENSURE(sys.wake(d->event_fd) == 0);
+    wake_loop(d);
     lock(d);
-    d->waking = false;
 }
 
 static void say_failure(const struct disk *d, enum err why)
@@ -216,8 +218,7 @@ static bool disk_sync_to(void *ctx, uint64_t seq)
 
 static void disk_snapshot_ended(void *ctx)
 {
-    struct disk *d = ctx;
-    ENSURE(sys.wake(d->event_fd) == 0);
+    wake_loop(ctx);
 }
 
 /* ---- the loop thread ---- */
@@ -253,17 +254,15 @@ static struct batch *disk_reclaim(void *impl)
 static struct batch *disk_take_done(void *impl)
 {
     struct disk *d = impl;
+    /* In this order: what is given from here on wakes again, and what was given before is taken
+     * below. A wake that is still on its way (EAGAIN) is taken back at a later look. */
+    if (atomic_load(&d->woken) && sys.unwake(d->event_fd) == 0)
+        atomic_store(&d->woken, false);
     lock(d);
     struct batch *b = d->done_first;
     d->done_first = NULL;
     d->done_last = NULL;
-    bool waking = d->waking;
     unlock(d);
-    /* Who looks before being woken is woken afterwards, for nothing: that wake is taken back at a
-     * later look, or the descriptor would stay readable and the loop would never rest. */
-    if (b || d->unwake_due)
-        (void)sys.unwake(d->event_fd);
-    d->unwake_due = waking;
     return b;
 }
 
@@ -305,10 +304,7 @@ static enum err disk_snapshot(void *impl, const struct journal_hooks *hooks,
 static bool disk_take_snapshot(void *impl, struct snapshot_result *out)
 {
     struct disk *d = impl;
-    if (!keeper_take(d->keeper, out))
-        return false;
-    d->unwake_due = true; /* the helper has been joined, so its wake is there, or was taken */
-    return true;
+    return keeper_take(d->keeper, out);
 }
 
 static void disk_stop_snapshot(void *impl)

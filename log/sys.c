@@ -56,41 +56,63 @@ static void close_all_but(int keep_fd)
             close(fd);
 }
 
-static _Noreturn void child_run(pid_t parent, int keep_fd, int (*run)(void *arg), void *arg)
+/* Waits until the parent has closed its end: then it has the pidfd. A child that ended before could
+ * be forgotten already, where SIGCHLD is ignored, and its number be another's. */
+static void await_parent(const int gate[2])
+{
+    char nothing;
+    close(gate[1]);
+    while (read(gate[0], &nothing, 1) < 0 && errno == EINTR)
+        ;
+}
+
+static _Noreturn void child_run(pid_t parent, const int gate[2], int keep_fd, int (*run)(void *arg),
+                                void *arg)
 {
     /* What it would do is worth nothing without the parent, which may be gone already. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
         _exit(EXIT_FAILURE);
+    await_parent(gate);
     close_all_but(keep_fd);
     errno = 0;
     (void)!nice(10);
     _exit(run(arg));
 }
 
-static int real_child_start(int keep_fd, int (*run)(void *arg), void *arg)
+/* Forks a child that keeps all signals blocked: the handlers are those of the loop, and write to
+ * descriptors that are something else there. */
+static pid_t fork_blocked(void)
 {
     sigset_t all, before;
-    pid_t parent = getpid();
-    /* The child keeps all signals blocked: the handlers are those of the loop, and write to
-     * descriptors that are something else there. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pid_t pid = fork();
-    if (pid == 0)
-        child_run(parent, keep_fd, run, arg);
     int saved = errno;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (pid != 0)
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = saved;
-    if (pid < 0)
+    return pid;
+}
+
+static int real_child_start(int keep_fd, int (*run)(void *arg), void *arg)
+{
+    pid_t parent = getpid();
+    int gate[2], pidfd = -1;
+    if (pipe2(gate, O_CLOEXEC) != 0)
         return -1;
-    int pidfd = open_pidfd(pid);
-    if (pidfd < 0) {
+    pid_t pid = fork_blocked();
+    if (pid == 0)
+        child_run(parent, gate, keep_fd, run, arg);
+    int saved = errno;
+    if (pid > 0 && (pidfd = open_pidfd(pid)) < 0) {
         saved = errno;
         kill(pid, SIGKILL);
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
             ;
-        errno = saved;
     }
+    close(gate[0]);
+    close(gate[1]);
+    errno = saved;
     return pidfd;
 }
 

@@ -17,8 +17,9 @@
 static struct {
     struct sys real;
     atomic_int writes, syncs, wakes, woken, unwakes, waits;
-    atomic_int fail_syncs;  /* so many more fail */
-    atomic_int fail_writes; /* with ENOSPC */
+    atomic_int unwake_after; /* so many syncs, and what follows them, come before the unwake */
+    atomic_int fail_syncs;   /* so many more fail */
+    atomic_int fail_writes;  /* with ENOSPC */
     atomic_int_least64_t clock;
     pthread_mutex_t gate;      /* held: the disk is stuck in its sync */
     pthread_mutex_t wake_gate; /* held: the disk is stuck before it wakes the loop */
@@ -64,6 +65,11 @@ static int spy_wake(int fd)
 static int spy_unwake(int fd)
 {
     spy.unwakes++;
+    while (spy.syncs < spy.unwake_after)
+        sched_yield();
+    /* The batch is given right behind its sync, which nothing here can see. */
+    for (int i = 0; i < 1000 && spy.unwake_after > 0; i++)
+        sched_yield();
     return spy.real.unwake(fd);
 }
 
@@ -86,7 +92,7 @@ static void spy_on(void)
 {
     spy.real = sys;
     spy.writes = spy.syncs = spy.wakes = spy.unwakes = spy.waits = 0;
-    spy.fail_syncs = spy.fail_writes = 0;
+    spy.fail_syncs = spy.fail_writes = spy.unwake_after = 0;
     spy.clock = 1;
     sys.pwrite = spy_pwrite;
     sys.fdatasync = spy_fdatasync;
@@ -198,6 +204,35 @@ static void a_late_wake_is_taken_back(void **state)
         seen_turn(&s);
     journal_dispatch(s.journal, JOURNAL_ALL);
     assert_false(readable(&s));
+    journal_close(s.journal);
+    spy_off();
+    seen_release(&s);
+    dir_free(&d);
+}
+
+/* A batch that is given while the loop takes the wake of the one before is taken, too, or the loop
+ * is woken again. */
+static void no_wake_is_lost(void **state)
+{
+    (void)state;
+    struct data_dir d = dir_new();
+    struct seen s = {0};
+    spy_on();
+    dir_start(&d, 0, &s);
+    for (int id = 1; id < 100; id += 2) {
+        struct pollfd p = {.fd = journal_fd(s.journal), .events = POLLIN};
+        spy.syncs = 0;
+        seen_propose(&s, id, 10);
+        journal_submit(s.journal);
+        assert_int_equal(poll(&p, 1, 60000), 1);
+        seen_propose(&s, id + 1, 10);
+        journal_submit(s.journal);
+        spy.unwake_after = 2;
+        journal_dispatch(s.journal, JOURNAL_ALL);
+        spy.unwake_after = 0;
+        assert_true(s.count == (size_t)id + 1 || readable(&s));
+        seen_flush(&s);
+    }
     journal_close(s.journal);
     spy_off();
     seen_release(&s);
@@ -444,6 +479,7 @@ int main(void)
         cmocka_unit_test(a_batch_costs_one_of_each),
         cmocka_unit_test(what_comes_meanwhile_is_one_batch),
         cmocka_unit_test(a_late_wake_is_taken_back),
+        cmocka_unit_test(no_wake_is_lost),
         cmocka_unit_test(a_full_queue_is_busy),
         cmocka_unit_test(close_drains),
         cmocka_unit_test(a_failed_sync_is_for_ever),
