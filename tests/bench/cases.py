@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import people
-from processes import SERVER_CORE, child_setup, values
+from processes import CORES, SERVER_CORE, child_setup, values
 
 def cpu_per_delivery(figures):
     return figures["cpu_ns"] / figures["deliveries"]
@@ -320,7 +320,9 @@ class Turn(Case):
         data = bench.fresh_dir()
         fill = Replay("", self.messages, what="", unit="", better="low", must=None, goal=None)
         records = fill.fill(bench, data)
-        with bench.ours(data) as server:
+        # No snapshot of its own accord; and the child that writes one has a core to go to, as it
+        # has where a server is not pinned.
+        with bench.ours(data, more=("--snapshot-after", "0"), cores=CORES) as server:
             with people.Rest(server.port) as rest:
                 plan = bench.plan(people.plan_groups(rest, 1, 2, "turn"))
                 send = bench.plan(people.plan_groups(rest, 10, 2, "turn-load"))

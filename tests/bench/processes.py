@@ -28,15 +28,15 @@ class Failed(Exception):
     """A case that could not be measured."""
 
 
-def child_setup(core):
-    """What a child does before exec: dies with us, all descriptors, its core."""
+def child_setup(*cores):
+    """What a child does before exec: dies with us, all descriptors, its cores."""
     libc = ctypes.CDLL(None)
 
     def run():
         libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, cores)
 
     return run
 
@@ -44,7 +44,7 @@ def child_setup(core):
 class Server:
     """A server process, ours or the floor; ready when the constructor returns."""
 
-    def __init__(self, args, log):
+    def __init__(self, args, log, cores=(SERVER_CORE,)):
         self.log = log
         with open(log, "ab") as err:
             started = time.monotonic()
@@ -53,7 +53,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=err,
-                preexec_fn=child_setup(SERVER_CORE),
+                preexec_fn=child_setup(*cores),
             )
         try:
             self.port = self._ready(started + START_TIMEOUT_S)
@@ -159,11 +159,11 @@ class Bench:
         self.tmp.mkdir(parents=True)
         return self.tmp / "data"
 
-    def ours(self, data, fsync=None):
+    def ours(self, data, fsync=None, more=(), cores=(SERVER_CORE,)):
         args = [self.server, "--data", data, "--fsync", fsync or self.options.fsync]
         for flag, value in SERVER_OPTIONS:
             args += [flag, value]
-        return Server(args + self.options.server_args.split(), self.log)
+        return Server([*args, *more, *self.options.server_args.split()], self.log, cores)
 
     def floor(self, *args):
         return Server([self.bin / "bench/floor", *args], self.log)
