@@ -1,17 +1,13 @@
 #include "server.h"
 
-#include "api/api.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/diag.h"
 #include "base/ensure.h"
-#include "core/engine.h"
-#include "net/conn.h"
-#include "snapshots.h"
+#include "server_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,23 +21,6 @@
 
 /* Bytes of journal that are told in one step of a turn. */
 #define TELL_BYTES (64u << 10)
-
-struct server {
-    const struct config *config;
-    char data_dir[PATH_MAX];
-    int lock_fd;
-    struct token_key key;
-    struct loop *loop;
-    struct engine *engine;
-    struct password_pool *passwords;
-    struct net *net;
-    struct api api;
-    struct snapshots snapshots;
-    struct loop_io journal_io;
-    struct loop_io password_io;
-    bool draining;
-    int64_t drain_until_ms;
-};
 
 /* ---- the data directory ---------------------------------------------------------------------- */
 
@@ -160,17 +139,23 @@ static void print_digest(void *ctx)
     fflush(stdout);
 }
 
-static void begin_drain(void *ctx)
+void server_drain(struct server *s)
 {
-    struct server *s = ctx;
-
     if (s->draining)
         return;
-    diag_info("stopping: finishing what is in flight");
     s->draining = true;
     s->drain_until_ms = clock_mono_ms() + DRAIN_MS_MAX;
     api_drain(&s->api);
     loop_again(s->loop);
+}
+
+static void on_stop(void *ctx)
+{
+    struct server *s = ctx;
+
+    if (!s->draining)
+        diag_info("stopping: finishing what is in flight");
+    server_drain(s);
 }
 
 /*
@@ -293,7 +278,7 @@ static enum exit_code listen_on(struct server *s)
     return EXIT_FINE;
 }
 
-static void wire(struct server *s)
+void server_wire(struct server *s)
 {
     static const enum password_cost costs[] = {PASSWORD_COST_MIN, PASSWORD_COST_NORMAL,
                                                PASSWORD_COST_HIGH};
@@ -315,26 +300,30 @@ static void wire(struct server *s)
     api_init(&s->api);
 }
 
-static void start_loop(struct server *s)
+void server_start(struct server *s)
 {
-    loop_io_start(s->loop, &s->journal_io, journal_fd(engine_journal(s->engine)), LOOP_READ,
-                  on_journal);
+    int fd = journal_fd(engine_journal(s->engine));
+
+    if (fd >= 0) /* a journal in memory has none: a turn's end finds all of it done */
+        loop_io_start(s->loop, &s->journal_io, fd, LOOP_READ, on_journal);
     loop_io_start(s->loop, &s->password_io, password_fd(s->passwords), LOOP_READ, on_password);
     loop_add_turn_end(s->loop, turn_end, s);
     net_start(s->net);
     loop_add_tick(s->loop, 500, tick, s);
-    loop_add_signal(s->loop, SIGTERM, begin_drain, s);
-    loop_add_signal(s->loop, SIGINT, begin_drain, s);
+}
+
+static void take_signals(struct server *s)
+{
+    loop_add_signal(s->loop, SIGTERM, on_stop, s);
+    loop_add_signal(s->loop, SIGINT, on_stop, s);
     loop_add_signal(s->loop, SIGUSR1, print_digest, s);
 }
 
 /* In the opposite order of life. The pool goes first: its jobs hold connections. */
-static void unwire(struct server *s, bool looped)
+void server_unwire(struct server *s)
 {
-    if (looped) {
-        loop_io_stop(s->loop, &s->journal_io);
-        loop_io_stop(s->loop, &s->password_io);
-    }
+    loop_io_stop(s->loop, &s->journal_io);
+    loop_io_stop(s->loop, &s->password_io);
     password_pool_free(s->passwords);
     engine_close(s->engine);
     snapshots_release(&s->snapshots);
@@ -349,7 +338,6 @@ enum exit_code server_run(const struct config *config)
 {
     struct server *s = xcalloc(1, sizeof *s);
     enum exit_code code;
-    bool looped = false;
 
     s->config = config;
     s->lock_fd = -1;
@@ -362,20 +350,20 @@ enum exit_code server_run(const struct config *config)
         goto done;
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit(config);
-    wire(s);
+    server_wire(s);
     code = open_journal(s);
     if (code == EXIT_FINE) {
         snapshots_init(&s->snapshots, s->engine, s->loop, s->data_dir, config->snapshot_after);
         /* Signals are taken before anybody can know that the server is there. */
-        start_loop(s);
-        looped = true;
+        server_start(s);
+        take_signals(s);
         code = listen_on(s);
     }
     if (code == EXIT_FINE) {
         loop_run(s->loop);
         diag_info("stopped");
     }
-    unwire(s, looped);
+    server_unwire(s);
 done:
     if (s->lock_fd >= 0)
         close(s->lock_fd);

@@ -1,0 +1,48 @@
+/*
+ * server_inside: what the server is made of, for server.c and for fuzz/fuzz_server.c, which stands
+ * the same parts on a journal in memory and on socket pairs. Everybody else has server.h.
+ *
+ *   server_wire ──► a journal is opened ──► server_start ──► loop_run ──► server_unwire
+ *
+ * Loop thread only.
+ */
+#ifndef SERVER_INSIDE_H
+#define SERVER_INSIDE_H
+
+#include "api/api.h"
+#include "config.h"
+#include "snapshots.h"
+
+#include <limits.h>
+
+struct server {
+    const struct config *config; /* the caller's; outlives this */
+    char data_dir[PATH_MAX];
+    int lock_fd;
+    struct token_key key;
+    struct loop *loop;
+    struct engine *engine;
+    struct password_pool *passwords;
+    struct net *net;
+    struct api api;
+    struct snapshots snapshots; /* zero: there are none */
+    struct loop_io journal_io;
+    struct loop_io password_io;
+    bool draining;
+    int64_t drain_until_ms;
+};
+
+/* Makes the parts and joins them, as s->config says; s is zero but for config and key. Then a
+ * journal is opened in s->engine. */
+void server_wire(struct server *s);
+
+/* Lets the parts take their turns in the loop. No signal, and no listener. */
+void server_start(struct server *s);
+
+/* Begins to go away: the loop stops once what is in flight is finished. Harmless twice. */
+void server_drain(struct server *s);
+
+/* Gives back what server_wire made, in the opposite order of life. */
+void server_unwire(struct server *s);
+
+#endif
