@@ -31,7 +31,7 @@ struct pending {
     bool has_text;
     /* The rest is set where it is used. */
     struct uuid token;           /* sessions_create: the messaging URL's UUID */
-    struct conn_address address; /* users_login: whom a failure counts against */
+    struct conn_address address; /* users_login: whom the attempt counts against */
     struct buf text;             /* REST, has_text: what the answer or the record still needs */
     uint8_t client_id[CLIENT_ID_MAX];
     uint8_t rpc_id[RPC_ID_MAX];

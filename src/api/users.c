@@ -156,18 +156,45 @@ enum err users_register(struct call *call, struct problem *problem)
 
 /* ---- POST /login ----------------------------------------------------------------------------- */
 
+/*
+ * Failures are counted an account and an address. An attempt counts from its beginning, so that as
+ * many as wait for a worker cannot pass the throttles together, and is given back where it was
+ * none: the password was right, or nobody looked at it. Refuses where either has none left, and
+ * takes from neither then.
+ */
+static enum err attempt_begin(struct api *a, struct bytes account, struct bytes address,
+                              struct problem *problem)
+{
+    int64_t now_ms = clock_mono_ms();
+    uint32_t wait = limit_table_peek(a->login_by_address, address, now_ms);
+
+    problem->retry_ms = limit_table_peek(a->login_by_account, account, now_ms);
+    if (wait > problem->retry_ms)
+        problem->retry_ms = wait;
+    if (problem->retry_ms > 0)
+        return ERR_too_many_requests;
+    limit_table_take(a->login_by_account, account, now_ms);
+    limit_table_take(a->login_by_address, address, now_ms);
+    return ERR_ok;
+}
+
+static void attempt_give_back(struct pending *p)
+{
+    struct api *a = p->api;
+    int64_t now_ms = clock_mono_ms();
+
+    limit_table_give_back(a->login_by_account, buf_bytes(&p->text), now_ms);
+    limit_table_give_back(a->login_by_address, bytes_of(p->address.b, sizeof p->address.b), now_ms);
+}
+
 static void login_verified(void *arg, const struct password_result *result)
 {
     struct pending *p = arg;
     struct api *a = p->api;
 
+    if (result->err != ERR_bad_credentials)
+        attempt_give_back(p);
     if (result->err != ERR_ok) {
-        if (result->err == ERR_bad_credentials) {
-            /* Also where nobody waits for the answer any more. */
-            limit_table_take(a->login_by_account, buf_bytes(&p->text), clock_mono_ms());
-            limit_table_take(a->login_by_address, bytes_of(p->address.b, sizeof p->address.b),
-                             clock_mono_ms());
-        }
         finish_refused(p, result->err);
         return;
     }
@@ -217,13 +244,9 @@ enum err users_login(struct call *call, struct problem *problem)
     if (err != ERR_ok)
         return err;
     struct conn_address address = conn_address(call->conn);
-    uint32_t wait = limit_table_peek(a->login_by_address, bytes_of(address.b, sizeof address.b),
-                                     clock_mono_ms());
-    problem->retry_ms = limit_table_peek(a->login_by_account, account, clock_mono_ms());
-    if (wait > problem->retry_ms)
-        problem->retry_ms = wait;
-    if (problem->retry_ms > 0)
-        return ERR_too_many_requests;
+    err = attempt_begin(a, account, bytes_of(address.b, sizeof address.b), problem);
+    if (err != ERR_ok)
+        return err;
 
     struct pending *p = pending_new(a, call->conn);
     p->user = user;
@@ -231,7 +254,9 @@ enum err users_login(struct call *call, struct problem *problem)
     pending_keep_text(p, account);
     err = password_verify(a->passwords, user != NULL ? user->password : bytes_of(NULL, 0), password,
                           login_verified, p);
-    if (err != ERR_ok)
+    if (err != ERR_ok) {
+        attempt_give_back(p);
         pending_finish(p);
+    }
     return err;
 }

@@ -63,6 +63,15 @@ uint32_t limit_take(struct limit_bucket *bucket, const struct limit_rate *rate, 
     return 0;
 }
 
+void limit_give_back(struct limit_bucket *bucket, const struct limit_rate *rate, int64_t now_ms)
+{
+    if (rate->per_minute == 0)
+        return;
+    uint32_t spent = spent_now(bucket, rate, now_ms);
+    bucket->spent_milli = spent > ONE ? spent - ONE : 0;
+    bucket->stamp_ms = (uint32_t)now_ms;
+}
+
 /* ---- the table -------------------------------------------------------------------------------
  * Sets of WAYS places. A key may only be in the set that its hash selects, so looking, adding and
  * giving way touch two cache lines, and an attacker cannot choose the set: SipHash is keyed. */
@@ -137,6 +146,16 @@ uint32_t limit_table_take(struct limit_table *t, struct bytes key, int64_t now_m
     }
     *victim = (struct place){.fingerprint = fingerprint};
     return limit_take(&victim->bucket, &t->rate, now_ms);
+}
+
+void limit_table_give_back(struct limit_table *t, struct bytes key, int64_t now_ms)
+{
+    uint64_t fingerprint = fingerprint_of(key);
+    struct place *set = &t->places[set_start(t, fingerprint)];
+
+    for (unsigned i = 0; i < WAYS; i++)
+        if (set[i].fingerprint == fingerprint)
+            limit_give_back(&set[i].bucket, &t->rate, now_ms);
 }
 
 uint32_t limit_table_peek(const struct limit_table *t, struct bytes key, int64_t now_ms)

@@ -32,7 +32,11 @@ struct limit_bucket {
 /* Takes one. 0 where it may; else the milliseconds until it may, and nothing is changed. */
 uint32_t limit_take(struct limit_bucket *bucket, const struct limit_rate *rate, int64_t now_ms);
 
-/* The same without taking. */
+/* Gives back one that was taken: the bucket is as if it had not been, but for the rounding. Never
+ * more than full. */
+void limit_give_back(struct limit_bucket *bucket, const struct limit_rate *rate, int64_t now_ms);
+
+/* limit_take without taking. */
 uint32_t limit_peek(const struct limit_bucket *bucket, const struct limit_rate *rate,
                     int64_t now_ms);
 
@@ -44,8 +48,10 @@ struct limit_table *limit_table_new(uint32_t entries, const struct limit_rate *r
 /* NULL is fine. */
 void limit_table_free(struct limit_table *t);
 
-/* limit_take and limit_peek for the bucket of `key`; that of a key not remembered is full. */
+/* The same for the bucket of `key`; that of a key not remembered is full. Where the key was
+ * forgotten meanwhile, nothing is given back. */
 uint32_t limit_table_take(struct limit_table *t, struct bytes key, int64_t now_ms);
+void limit_table_give_back(struct limit_table *t, struct bytes key, int64_t now_ms);
 uint32_t limit_table_peek(const struct limit_table *t, struct bytes key, int64_t now_ms);
 
 #endif

@@ -1,5 +1,6 @@
 """POST /login, and what a token is worth."""
 import base64
+import concurrent.futures
 import hashlib
 import hmac
 import json
@@ -7,7 +8,7 @@ import time
 
 import pytest
 
-from kit import raw
+from kit import faults, raw
 from kit.checks import NOBODY
 from kit.people import Rest, User, assert_error
 
@@ -188,6 +189,30 @@ def test_an_unsigned_token(rest, user1):
     assert not works(rest, text)
 
 
+def test_the_same_work_for_everybody_who_fails(new_server, tmp_path):
+    """One check, of the same cost, whether there is such a user or not, and by which name they are
+    sought: the time of an answer does not tell who is there."""
+    log = tmp_path / "work"
+    library = faults.build(tmp_path, "work")
+    preload = " ".join([*faults.sanitizer(), str(library)])
+    server = new_server(password_cost="normal", env={"LD_PRELOAD": preload, "WORK": str(log)})
+    rest = Rest(server)
+    User(rest, "user1")
+
+    def work(**who):
+        before = log.read_text().splitlines() if log.exists() else []
+        assert_error(login(rest, password="1234567", **who), 401, "bad_credentials")
+        return log.read_text().splitlines()[len(before):]
+
+    known = work(username="user1")
+    assert known == ["$argon2id$v=19$m=19456,t=2,p=1$ 7"]
+    for who in ({"username": "USER1"}, {"email": "user1@example.com"}, {"username": "ghost"},
+                {"email": "ghost@example.com"}, {"username": ""}, {"username": "a b"},
+                {"email": "none"}, {"username": "\u0000"}, {"username": "x" * 1024}):
+        assert work(**who) == known, who
+    log.write_text("")
+
+
 def test_tokens_outlive_the_server(rest, server, user1):
     server.restart()
     assert works(rest, user1.token)
@@ -235,3 +260,74 @@ def test_too_many_failures_from_an_address(new_server):
     elsewhere = raw.Connection(server, source="127.0.0.2")
     elsewhere.send(raw.request("POST", "/login", server, body))
     assert elsewhere.answer().status == 200
+
+
+def attempts_at_once(server, count, **fields):
+    """So many logins, all sent before the first answer is read; the answers, and the seconds that
+    they took."""
+    body = json.dumps({"username": "user1", **fields}).encode()
+    begin = time.monotonic()
+    connections = [raw.Connection(server) for _ in range(count)]
+    for connection in connections:
+        connection.send(raw.request("POST", "/login", server, body))
+    answers = [connection.answer() for connection in connections]
+    return answers, time.monotonic() - begin
+
+
+@pytest.mark.parametrize("option", ["login_fail_account", "login_fail_address"])
+def test_an_attempt_counts_from_its_beginning(new_server, option):
+    """However many wait for a worker at once, no more are tried than may fail."""
+    server = new_server(password_cost="high", password_threads=1, **{option: 3})
+    User(Rest(server), "user1")
+    answers, seconds = attempts_at_once(server, 30, password="wrong")
+    tried = [answer for answer in answers if answer.status == 401]
+    assert 3 <= len(tried) <= 3 + seconds * 3 / 60 + 1
+    for answer in answers:
+        assert answer.status in (401, 429)
+        if answer.status == 429:
+            assert json.loads(answer.body)["code"] == "too_many_requests"
+            assert 1 <= int(answer.headers["retry-after"]) <= 60
+
+
+def test_attempts_that_succeed_are_given_back(new_server):
+    server = new_server(login_fail_account=3, login_fail_address=3)
+    rest = Rest(server)
+    user1 = User(rest, "user1")
+    answers, _ = attempts_at_once(server, 12, password="0000")
+    assert {answer.status for answer in answers} <= {200, 429}
+    assert [answer.status for answer in answers].count(200) >= 3
+    for _ in range(5):
+        assert user1.login()
+    for _ in range(3):
+        assert_error(login(rest, username="user1", password="1"), 401, "bad_credentials")
+    assert_error(login(rest, username="user1", password="0000"), 429, "too_many_requests")
+
+
+def test_attempts_that_nobody_had_time_for_are_given_back(new_server):
+    """What is answered 503 says nothing about a password."""
+    server = new_server(password_threads=1, password_queue=1, password_cost="normal",
+                        login_fail_account=12, login_fail_address=12)
+    rest = Rest(server)
+    User(rest, "user1")
+    answers, _ = attempts_at_once(server, 30, password="0000")
+    assert {answer.status for answer in answers} == {200, 503}
+    for _ in range(12):
+        assert_error(login(rest, username="user1", password="1"), 401, "bad_credentials")
+
+
+def test_who_fails_at_one_account_does_not_shut_out_another(new_server):
+    server = new_server(login_fail_account=2, login_fail_address=0)
+    rest = Rest(server)
+    user2 = User(rest, "user2")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        names = [f"ghost{i % 4}" for i in range(40)]
+        codes = list(pool.map(lambda name: raw_login(server, name), names))
+    assert codes.count(401) >= 8 and set(codes) == {401, 429}
+    assert user2.login()
+
+
+def raw_login(server, name):
+    connection = raw.Connection(server)
+    connection.send(raw.request("POST", "/login", server, json.dumps(
+        {"username": name, "password": "wrong"}).encode()))
+    return connection.answer().status

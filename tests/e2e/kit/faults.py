@@ -11,14 +11,14 @@ from .server import BINARY
 
 RULE = struct.Struct("=16s48siiii")
 RULES = 8
-SOURCE = Path(__file__).with_name("faults.c")
 
 
-def build(directory):
-    """The library, built into this directory; its path."""
-    library = Path(directory) / "faults.so"
+def build(directory, name="faults"):
+    """The library of a .c file beside this one, built into this directory; its path."""
+    library = Path(directory) / f"{name}.so"
     subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-O1", "-shared",
-                    "-fPIC", "-o", library, SOURCE, "-ldl"], check=True)
+                    "-fPIC", "-o", library, Path(__file__).with_name(f"{name}.c"), "-ldl"],
+                   check=True)
     return library
 
 

@@ -50,6 +50,56 @@ static void test_peek_changes_nothing(void **state)
     assert_int_equal(limit_peek(&bucket, &rate, 10077), 0);
 }
 
+/* However much came back meanwhile: the bucket is as if the one that is given back had never been
+ * taken, but for a thousandth a step. */
+static void test_giving_back(void **state)
+{
+    (void)state;
+    random_state = 3;
+    for (int round = 0; round < 2000; round++) {
+        struct limit_rate rate = {.per_minute = 1 + random_u32() % 5000,
+                                  .burst = 2 + random_u32() % 8};
+        struct limit_bucket with = {0}, without = {0};
+        int64_t now = random_u32();
+        uint32_t others = random_u32() % (rate.burst - 1);
+
+        for (uint32_t i = 0; i < others; i++) {
+            assert_int_equal(limit_take(&with, &rate, now), 0);
+            assert_int_equal(limit_take(&without, &rate, now), 0);
+        }
+        assert_int_equal(limit_take(&with, &rate, now), 0);
+        now += random_u32() % 3000;
+        limit_give_back(&with, &rate, now);
+        for (uint32_t i = 0; i < rate.burst; i++) {
+            uint32_t a = limit_take(&with, &rate, now), b = limit_take(&without, &rate, now);
+            uint32_t thousandth_ms = 2 * 60 / rate.per_minute + 2;
+            assert_true(a <= b + thousandth_ms && b <= a + thousandth_ms);
+        }
+    }
+}
+
+static void test_giving_back_never_overfills(void **state)
+{
+    (void)state;
+    struct limit_bucket bucket = {0};
+    struct limit_rate rate = {.per_minute = 60, .burst = 2};
+    struct limit_rate none = {.per_minute = 0, .burst = 1};
+
+    for (int i = 0; i < 5; i++)
+        limit_give_back(&bucket, &rate, 100);
+    assert_int_equal(limit_take(&bucket, &rate, 100), 0);
+    assert_int_equal(limit_take(&bucket, &rate, 100), 0);
+    assert_int_equal(limit_take(&bucket, &rate, 100), 1000);
+    limit_give_back(&bucket, &rate, 100);
+    assert_int_equal(limit_take(&bucket, &rate, 100), 0);
+    assert_int_equal(limit_take(&bucket, &rate, 100), 1000);
+
+    bucket = (struct limit_bucket){0};
+    limit_give_back(&bucket, &none, 100);
+    assert_int_equal(bucket.spent_milli, 0);
+    assert_int_equal(bucket.stamp_ms, 0);
+}
+
 static void test_no_limit(void **state)
 {
     (void)state;
@@ -201,6 +251,24 @@ static void test_table_keeps_keys_apart(void **state)
     limit_table_free(t);
 }
 
+static void test_table_gives_back(void **state)
+{
+    (void)state;
+    struct limit_rate rate = {.per_minute = 1, .burst = 1};
+    struct limit_table *t = limit_table_new(64, &rate);
+
+    /* A key that nobody took from is not made, and has no more than others afterwards. */
+    limit_table_give_back(t, BYTES("a"), 50);
+    assert_int_equal(limit_table_take(t, BYTES("a"), 50), 0);
+    assert_int_equal(limit_table_take(t, BYTES("a"), 50), 60000);
+    limit_table_give_back(t, BYTES("b"), 50);
+    assert_int_equal(limit_table_peek(t, BYTES("a"), 50), 60000);
+    limit_table_give_back(t, BYTES("a"), 50);
+    assert_int_equal(limit_table_take(t, BYTES("a"), 50), 0);
+    assert_int_equal(limit_table_take(t, BYTES("a"), 50), 60000);
+    limit_table_free(t);
+}
+
 static void test_table_without_limit(void **state)
 {
     (void)state;
@@ -288,6 +356,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_burst_then_refill),
         cmocka_unit_test(test_peek_changes_nothing),
+        cmocka_unit_test(test_giving_back),
+        cmocka_unit_test(test_giving_back_never_overfills),
         cmocka_unit_test(test_no_limit),
         cmocka_unit_test(test_refused_looks_cost_nothing),
         cmocka_unit_test(test_wait_is_exact),
@@ -295,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_wrap_of_the_stamp),
         cmocka_unit_test(test_long_idleness),
         cmocka_unit_test(test_table_keeps_keys_apart),
+        cmocka_unit_test(test_table_gives_back),
         cmocka_unit_test(test_table_without_limit),
         cmocka_unit_test(test_flood_keeps_what_is_spent),
         cmocka_unit_test(test_table_is_bounded),
