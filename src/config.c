@@ -26,7 +26,7 @@
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
-enum option_type { TYPE_TEXT, TYPE_COUNT, TYPE_SIZE, TYPE_CHOICE };
+enum option_type { TYPE_TEXT, TYPE_LIST, TYPE_COUNT, TYPE_SIZE, TYPE_CHOICE };
 
 struct option {
     enum option_type type;
@@ -80,6 +80,7 @@ struct reader {
     struct config config;
     enum source source;              /* what is being read */
     enum source given[OPTION_COUNT]; /* what named the option last; 0: nothing yet */
+    struct buf joined[OPTION_COUNT]; /* LIST: the values of its flags, with commas and a NUL */
     const char *file;                /* of --config or GROUPS_CHAT_CONFIG, or NULL */
     bool file_by_flag;
     unsigned line;
@@ -261,6 +262,17 @@ static void set_text(struct reader *r, int id, const char *value, char *field)
                     (unsigned long long)o->high);
 }
 
+/* Puts `value` behind what the same source has said before. */
+static void add_text(struct reader *r, int id, const char *value, char *field)
+{
+    char whole[2 * CONFIG_TEXT_MAX];
+
+    if ((size_t)snprintf(whole, sizeof whole, "%s,%s", field, value) < sizeof whole)
+        set_text(r, id, whole, field);
+    else
+        set_text(r, id, value, field); /* too long alone */
+}
+
 static bool has_control(const char *s)
 {
     for (; *s != '\0'; s++)
@@ -274,7 +286,9 @@ static void set(struct reader *r, int id, const char *value)
 {
     char *field = (char *)&r->config + options[id].offset;
 
-    if (r->given[id] == r->source) {
+    bool again = r->given[id] == r->source;
+
+    if (again && options[id].type != TYPE_LIST) {
         complain_of(r, id, "is given twice");
         return;
     }
@@ -286,6 +300,12 @@ static void set(struct reader *r, int id, const char *value)
     switch (options[id].type) {
     case TYPE_TEXT:
         set_text(r, id, value, field);
+        break;
+    case TYPE_LIST:
+        if (again)
+            add_text(r, id, value, field);
+        else
+            set_text(r, id, value, field);
         break;
     case TYPE_COUNT:
     case TYPE_SIZE:
@@ -427,6 +447,23 @@ static void read_environment(struct reader *r, char *const *environment, const c
             read_variable(r, *environment, values);
 }
 
+/* Keeps the value of a flag; those of a LIST are joined. */
+static void keep_flag(struct reader *r, int id, const char *value, const char **values)
+{
+    struct buf *joined = &r->joined[id];
+
+    if (options[id].type != TYPE_LIST) {
+        if (values[id] != NULL)
+            complain_of(r, id, "is given twice");
+        values[id] = value;
+        return;
+    }
+    if (joined->len > 0)
+        joined->p[joined->len - 1] = ',';
+    buf_add(joined, value, strlen(value) + 1);
+    values[id] = (const char *)joined->p;
+}
+
 /* Takes the flag `word`, whose value may be the next word. True where it was used. */
 static bool read_flag(struct reader *r, const char *word, const char *next, const char **values)
 {
@@ -462,9 +499,7 @@ static bool read_flag(struct reader *r, const char *word, const char *next, cons
         r->file = value;
         r->file_by_flag = true;
     } else {
-        if (values[id] != NULL)
-            complain_of(r, id, "is given twice");
-        values[id] = value;
+        keep_flag(r, id, value, values);
     }
     return uses_next;
 }
@@ -552,6 +587,8 @@ enum config_result config_read(struct config *out, int argc, char *const *argv,
     enum config_result result = r->failed ? CONFIG_ERROR : CONFIG_OK;
     if (result == CONFIG_OK)
         *out = r->config;
+    for (int id = 0; id < OPTION_COUNT; id++)
+        buf_release(&r->joined[id]);
     free(r);
     return result;
 }
@@ -587,7 +624,7 @@ static void print_entry(const char *label, const char *text, size_t text_len)
 static void print_option(const struct option *o)
 {
     static const char *const placeholders[] = {
-        [TYPE_TEXT] = "TEXT", [TYPE_COUNT] = "NUMBER", [TYPE_SIZE] = "SIZE"};
+        [TYPE_TEXT] = "TEXT", [TYPE_LIST] = "TEXT", [TYPE_COUNT] = "NUMBER", [TYPE_SIZE] = "SIZE"};
     char label[64];
     struct buf text = {0};
 

@@ -17,6 +17,7 @@
 
 struct config {
 #define CONFIG_FIELD_TEXT(name)                              char name[CONFIG_TEXT_MAX];
+#define CONFIG_FIELD_LIST(name)                              char name[CONFIG_TEXT_MAX];
 #define CONFIG_FIELD_COUNT(name)                             uint64_t name;
 #define CONFIG_FIELD_SIZE(name)                              uint64_t name;
 #define CONFIG_FIELD_CHOICE(name)                            unsigned name;
@@ -24,6 +25,7 @@ struct config {
 #include "config.def"
 #undef OPTION
 #undef CONFIG_FIELD_TEXT
+#undef CONFIG_FIELD_LIST
 #undef CONFIG_FIELD_COUNT
 #undef CONFIG_FIELD_SIZE
 #undef CONFIG_FIELD_CHOICE
@@ -39,10 +41,11 @@ enum config_result { CONFIG_OK, CONFIG_HELP, CONFIG_VERSION, CONFIG_ERROR };
  *
  * CONFIG_HELP and CONFIG_VERSION where --help or --version is among the arguments, whatever else
  * is. CONFIG_ERROR: an unknown flag, GROUPS_CHAT_ variable or key, a word that is no option, an
- * option that one source names twice, a value out of range or with a control character, options
- * that contradict each other, a file that cannot be read or has sections. `message` then says in
- * one printable line, NUL-terminated and cut to message_len (at least 1), which and, for an unknown
- * name, the nearest one there is. A value is checked even where another source overrides it.
+ * option that one source names twice and that is no LIST, a value out of range or with a control
+ * character, options that contradict each other, a file that cannot be read or has sections.
+ * `message` then says in one printable line, NUL-terminated and cut to message_len (at least 1),
+ * which and, for an unknown name, the nearest one there is. A value is checked even where another
+ * source overrides it.
  *
  * *out is set only with CONFIG_OK. public_url then is "" or http(s)://... without a slash at its
  * end. Call it before there are other threads: libinih's settings are global.

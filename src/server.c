@@ -232,15 +232,20 @@ static struct net_options net_options_of(const struct config *c)
         .ping_interval_s = (uint32_t)c->ping_interval};
 }
 
-static enum exit_code check_public_url(const char *url)
+/* The lists of the configuration, which are read where they are understood. */
+static enum exit_code read_lists(struct server *s)
 {
-    struct bytes u = bytes_cstr(url);
-    bool http = u.len > 7 && memcmp(url, "http://", 7) == 0;
-    bool https = u.len > 8 && memcmp(url, "https://", 8) == 0;
+    struct bytes bad;
 
-    if (u.len == 0 || ((http || https) && url[u.len - 1] != '/'))
+    if (!address_nets_parse(bytes_cstr(s->config->trusted_proxy), &s->trusted_proxies, &bad))
+        diag_error("--trusted-proxy: %.*s is no address or network (10.0.0.0/8), or one too many",
+                   (int)bad.len, (const char *)bad.p);
+    else if (!origins_parse(bytes_cstr(s->config->origin), &s->origins, &bad))
+        diag_error("--origin: %.*s is no origin as browsers send it (https://chat.example, "
+                   "http://localhost:8080), or one too many",
+                   (int)bad.len, (const char *)bad.p);
+    else
         return EXIT_FINE;
-    diag_error("--public-url must be http://HOST… or https://HOST… without a slash at its end");
     return EXIT_USAGE;
 }
 
@@ -296,6 +301,8 @@ void server_wire(struct server *s)
                           .passwords = s->passwords,
                           .token_key = &s->key,
                           .public_url = s->config->public_url,
+                          .origins = &s->origins,
+                          .trusted_proxies = &s->trusted_proxies,
                           .limits = limits_of(s->config)};
     api_init(&s->api);
 }
@@ -341,7 +348,7 @@ enum exit_code server_run(const struct config *config)
 
     s->config = config;
     s->lock_fd = -1;
-    code = check_public_url(config->public_url);
+    code = read_lists(s);
     if (code == EXIT_FINE)
         code = hold_data_dir(s);
     if (code == EXIT_FINE)

@@ -20,6 +20,8 @@ struct server {
     char data_dir[PATH_MAX];
     int lock_fd;
     struct token_key key;
+    struct origins origins;
+    struct address_nets trusted_proxies;
     struct loop *loop;
     struct engine *engine;
     struct password_pool *passwords;
@@ -32,7 +34,8 @@ struct server {
     int64_t drain_until_ms;
 };
 
-/* Makes the parts and joins them, as s->config says; s is zero but for config and key. Then a
+/* Makes the parts and joins them, as s->config says; s is zero but for config, key,
+ * origins and trusted_proxies. Then a
  * journal is opened in s->engine. */
 void server_wire(struct server *s);
 

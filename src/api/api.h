@@ -9,6 +9,7 @@
 #ifndef API_API_H
 #define API_API_H
 
+#include "api/origin.h"
 #include "auth/limit.h"
 #include "auth/password.h"
 #include "auth/token.h"
@@ -44,6 +45,8 @@ struct api {
     struct password_pool *passwords;
     const struct token_key *token_key;
     const char *public_url; /* "" or a base without a final slash */
+    const struct origins *origins;
+    const struct address_nets *trusted_proxies;
     struct api_limits limits;
 
     /* Its own. */

@@ -94,6 +94,10 @@ enum err channel_open(struct call *call, struct problem *problem)
     struct catchup_request request = {0};
     struct record_hash token;
 
+    if (call->request->upgrade != HTTP_UPGRADE_NONE && !origins_admit(a->origins, call->request)) {
+        problem->detail = "Pages of this Origin may not connect.";
+        return ERR_forbidden;
+    }
     hash_bytes(bytes_of(call->id.b, sizeof call->id.b), token.b, sizeof token.b);
     const struct session *s = model_session_by_token(engine_model(a->engine), &token);
     if (s == NULL)

@@ -20,7 +20,7 @@ static void group_created(struct proposal *proposal, enum err err, uint64_t curs
         BUF_ADD_LIT(out, "{\"id\":");
         json_add_uuid(out, &p->id);
         BUF_ADD_LIT(out, "}");
-        rest_answer(p->conn, 201, buf_bytes(out));
+        rest_answer(p->api, p->conn, 201, buf_bytes(out));
     }
     pending_finish(p);
 }
@@ -103,7 +103,7 @@ static void membership_changed(struct proposal *proposal, enum err err, uint64_t
     if (err != ERR_ok)
         rest_refuse(p->api, p->conn, err, NULL);
     else
-        rest_answer(p->conn, 200, BYTES("{}"));
+        rest_answer(p->api, p->conn, 200, BYTES("{}"));
     pending_finish(p);
 }
 

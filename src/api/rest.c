@@ -23,12 +23,28 @@ static const struct route routes[] = {
 
 #define ROUTE_COUNT (sizeof routes / sizeof routes[0])
 
+/* Bytes of the fields that an answer of this room adds, with room to spare. */
+#define EXTRA_MAX 384
+
 /* ---- answers --------------------------------------------------------------------------------- */
 
-void rest_answer(struct conn *c, int status, struct bytes body)
+/* Every answer goes out here, with what it says to the page that asked. */
+static void answer_with(struct api *a, struct conn *c, struct http_answer *answer)
+{
+    char fields[ORIGINS_FIELDS_MAX + EXTRA_MAX];
+
+    size_t len = origins_fields(a->origins, conn_note(c), fields);
+    ENSURE(answer->extra.len < EXTRA_MAX);
+    if (answer->extra.len > 0)
+        memcpy(fields + len, answer->extra.p, answer->extra.len);
+    answer->extra = bytes_of(fields, len + answer->extra.len);
+    conn_answer(c, answer);
+}
+
+void rest_answer(struct api *a, struct conn *c, int status, struct bytes body)
 {
     struct http_answer answer = {.status = status, .type = BYTES("application/json"), .body = body};
-    conn_answer(c, &answer);
+    answer_with(a, c, &answer);
 }
 
 void rest_refuse(struct api *a, struct conn *c, enum err err, const struct problem *problem)
@@ -51,7 +67,7 @@ void rest_refuse(struct api *a, struct conn *c, enum err err, const struct probl
                                  .type = BYTES("application/json"),
                                  .body = buf_bytes(&a->body),
                                  .extra = bytes_cstr(extra)};
-    conn_answer(c, &answer);
+    answer_with(a, c, &answer);
 }
 
 /* ---- from a path to a route ------------------------------------------------------------------ */
@@ -111,7 +127,7 @@ static void allowed_methods(struct bytes path, char *out, size_t out_len)
 
 static void answer_methods(struct api *a, struct conn *c, const struct http_request *r)
 {
-    char allow[128], extra[160];
+    char allow[128], extra[EXTRA_MAX];
 
     allowed_methods(r->path, allow, sizeof allow);
     if (bytes_equal(r->path, BYTES("*")))
@@ -120,7 +136,14 @@ static void answer_methods(struct api *a, struct conn *c, const struct http_requ
         rest_refuse(a, c, ERR_not_found, NULL);
         return;
     }
-    snprintf(extra, sizeof extra, "allow: %s\r\n", allow);
+    int len = snprintf(extra, sizeof extra, "allow: %s\r\n", allow);
+    /* The page's browser asks whether the page may ask (Fetch, 3.2.3). */
+    if (conn_note(c) != 0 && origins_is_preflight(r))
+        snprintf(extra + len, sizeof extra - (size_t)len,
+                 "access-control-allow-methods: %s\r\n"
+                 "access-control-allow-headers: authorization, content-type\r\n"
+                 "access-control-max-age: 600\r\n",
+                 allow);
     struct http_answer answer = {.status = 204, .extra = bytes_cstr(extra)};
     if (r->method != HTTP_OPTIONS_) {
         buf_reset(&a->body);
@@ -129,7 +152,7 @@ static void answer_methods(struct api *a, struct conn *c, const struct http_requ
         answer.type = BYTES("application/json");
         answer.body = buf_bytes(&a->body);
     }
-    conn_answer(c, &answer);
+    answer_with(a, c, &answer);
 }
 
 /* ---- what a route needs ---------------------------------------------------------------------- */
@@ -215,6 +238,8 @@ void rest_on_request(void *ctx, struct conn *c, const struct http_request *reque
     struct call call = {.api = a, .conn = c, .request = request};
     struct problem problem = {NULL, 0};
 
+    conn_set_note(c, origins_place(a->origins, request));
+    call.who = address_counted(address_of_client(a->trusted_proxies, conn_address(c), request));
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         if (!method_fits(routes[i].method, request->method) ||
             !path_fits(routes[i].path, request->path, &call.id))

@@ -16,6 +16,7 @@ struct call {
     struct json body;        /* NEEDS_JSON: an object */
     const struct user *user; /* NEEDS_AUTH */
     struct uuid id;          /* the ":id" of the path */
+    struct conn_address who; /* the client's address, as rates count it */
 };
 
 /*
@@ -29,7 +30,7 @@ struct call {
 #undef ROUTE
 
 /* Answers with the JSON in `body`. */
-void rest_answer(struct conn *c, int status, struct bytes body);
+void rest_answer(struct api *a, struct conn *c, int status, struct bytes body);
 
 /* Answers with an error. */
 void rest_refuse(struct api *a, struct conn *c, enum err err, const struct problem *problem);

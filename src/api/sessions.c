@@ -66,7 +66,7 @@ static void session_created(struct proposal *proposal, enum err err, uint64_t cu
     buf_add(&a->scratch, token, sizeof token);
     json_add_string(out, buf_bytes(&a->scratch));
     BUF_ADD_LIT(out, "}");
-    rest_answer(p->conn, 201, buf_bytes(out));
+    rest_answer(a, p->conn, 201, buf_bytes(out));
     pending_finish(p);
 }
 

@@ -10,7 +10,7 @@
 /* Answers a pending and gives it back; the body is a->body. */
 static void finish_with_body(struct pending *p, int status)
 {
-    rest_answer(p->conn, status, buf_bytes(&p->api->body));
+    rest_answer(p->api, p->conn, status, buf_bytes(&p->api->body));
     pending_finish(p);
 }
 
@@ -134,9 +134,8 @@ enum err users_register(struct call *call, struct problem *problem)
                           &password, problem);
     if (err != ERR_ok)
         return err;
-    struct conn_address address = conn_address(call->conn);
-    problem->retry_ms = limit_table_take(a->register_by_address,
-                                         bytes_of(address.b, sizeof address.b), clock_mono_ms());
+    problem->retry_ms = limit_table_take(
+        a->register_by_address, bytes_of(call->who.b, sizeof call->who.b), clock_mono_ms());
     if (problem->retry_ms > 0)
         return ERR_too_many_requests;
     /* A quick no, before a worker sweats for it; the commit decides. */
@@ -243,14 +242,13 @@ enum err users_login(struct call *call, struct problem *problem)
         err = field_bytes(a, call->body, "password", 1, a->limits.password_max, &password, problem);
     if (err != ERR_ok)
         return err;
-    struct conn_address address = conn_address(call->conn);
-    err = attempt_begin(a, account, bytes_of(address.b, sizeof address.b), problem);
+    err = attempt_begin(a, account, bytes_of(call->who.b, sizeof call->who.b), problem);
     if (err != ERR_ok)
         return err;
 
     struct pending *p = pending_new(a, call->conn);
     p->user = user;
-    p->address = address;
+    p->address = call->who;
     pending_keep_text(p, account);
     err = password_verify(a->passwords, user != NULL ? user->password : bytes_of(NULL, 0), password,
                           login_verified, p);

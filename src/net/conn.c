@@ -273,6 +273,16 @@ void conn_set_data(struct conn *c, void *data)
     c->data = data;
 }
 
+uint16_t conn_note(const struct conn *c)
+{
+    return c->note;
+}
+
+void conn_set_note(struct conn *c, uint16_t note)
+{
+    c->note = note;
+}
+
 struct conn_address conn_address(const struct conn *c)
 {
     return c->address;

@@ -19,6 +19,7 @@
 #ifndef NET_CONN_H
 #define NET_CONN_H
 
+#include "net/address.h"
 #include "net/frame.h"
 #include "net/http.h"
 #include "net/loop.h"
@@ -109,10 +110,11 @@ void conn_release(struct conn *c);
 void *conn_data(const struct conn *c);
 void conn_set_data(struct conn *c, void *data);
 
-/* The peer's address: 16 bytes, IPv4 as mapped IPv6. */
-struct conn_address {
-    uint8_t b[16];
-};
+/* A number of the user's about the request that waits for its answer; 0 when a request comes. */
+uint16_t conn_note(const struct conn *c);
+void conn_set_note(struct conn *c, uint16_t note);
+
+/* The peer's address. */
 struct conn_address conn_address(const struct conn *c);
 
 #endif

@@ -52,6 +52,7 @@ static void bad_request(struct conn *c, enum err why)
     conn_enter(c, CONN_ANSWERING);
     due_set(c, DUE_NONE);
     c->keep_alive = c->head_only = c->version_1_0 = 0;
+    c->note = 0;
     n->hooks.on_bad_request(n->hooks.ctx, c, why);
 }
 
@@ -67,6 +68,7 @@ static void complete(struct conn *c)
     c->keep_alive = request->keep_alive;
     c->head_only = request->method == HTTP_HEAD_;
     c->version_1_0 = !request->version_1_1;
+    c->note = 0;
     n->hooks.on_request(n->hooks.ctx, c, request);
     reader_put(n, reader);
 }

@@ -87,6 +87,7 @@ struct conn {
     struct conn *next; /* in the net's list, or in the free list */
     struct out_block *head, *tail;
     uint8_t head_at, tail_at; /* the first slot in use, the first free one behind it */
+    uint16_t note;            /* the user's, of the request that waits for its answer */
     uint32_t since_s;         /* when `due` began, or the last sign of life */
     void *data;
     /* The second: what reading and deadlines touch. */

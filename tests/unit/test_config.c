@@ -132,7 +132,7 @@ static void test_table(void **state)
             continue;
         }
         assert_true(lines[i].low < lines[i].high);
-        if (strcmp(lines[i].type, "TEXT") == 0)
+        if (strcmp(lines[i].type, "TEXT") == 0 || strcmp(lines[i].type, "LIST") == 0)
             assert_true(lines[i].high < CONFIG_TEXT_MAX);
     }
 }
@@ -171,6 +171,38 @@ static void test_both_forms_of_a_flag(void **state)
     check_flags(ARGUMENTS("--data", "-", "--listen=a=b"));
     assert_string_equal(config.data, "-");
     assert_string_equal(config.listen, "a=b");
+}
+
+/* What one source says more than once is joined; a stronger source replaces the whole. */
+static void test_lists(void **state)
+{
+    (void)state;
+    const char *const *environment = ARGUMENTS("GROUPS_CHAT_ORIGIN=http://e,http://f");
+    char long_one[4001];
+    char flag[4100];
+
+    check_flags(NULL);
+    assert_string_equal(config.origin, "");
+    check_flags(ARGUMENTS("--origin", "http://a", "--data=x", "--origin=http://b,http://c",
+                          "--trusted-proxy", "::1", "--origin", ""));
+    assert_string_equal(config.origin, "http://a,http://b,http://c,");
+    assert_string_equal(config.trusted_proxy, "::1");
+
+    assert_int_equal(read_with(NULL, environment), CONFIG_OK);
+    assert_string_equal(config.origin, "http://e,http://f");
+    assert_int_equal(read_with(ARGUMENTS("--origin=http://g"), environment), CONFIG_OK);
+    assert_string_equal(config.origin, "http://g");
+
+    static const char content[] = "origin = http://h\norigin = http://i\n";
+    assert_int_equal(read_file_of(content, strlen(content)), CONFIG_OK);
+    assert_string_equal(config.origin, "http://h,http://i");
+
+    /* The limit is that of the whole. */
+    memset(long_one, 'a', 4000);
+    long_one[4000] = '\0';
+    (void)snprintf(flag, sizeof flag, "--origin=%s", long_one);
+    check_flags(ARGUMENTS(flag));
+    check_flags_refused(ARGUMENTS(flag, "--origin="), "--origin: must be 0 to 4000 bytes long");
 }
 
 static void test_flags_refused(void **state)
@@ -565,6 +597,7 @@ int main(void)
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_both_forms_of_a_flag),
+        cmocka_unit_test(test_lists),
         cmocka_unit_test(test_flags_refused),
         cmocka_unit_test(test_help_and_version),
         cmocka_unit_test(test_sizes),

@@ -86,7 +86,8 @@ class Lines:
 
 
 class Server:
-    """One server at a time on one directory. `options` are flags and values, over QUIET."""
+    """One server at a time on one directory. `options` are flags and values, over QUIET; a list
+    gives its flag more than once."""
 
     def __init__(self, data, options=None, env=None, quiet=True):
         self.data = Path(data)
@@ -104,7 +105,8 @@ class Server:
     def arguments(self):
         words = ["--data", str(self.data)]
         for flag, value in self.options.items():
-            words += [flag, str(value)]
+            for one in value if isinstance(value, list) else [value]:
+                words += [flag, str(one)]
         return words
 
     def start(self):
