@@ -16,6 +16,11 @@ static bool is_lower(uint8_t c)
     return c >= 'a' && c <= 'z';
 }
 
+static bool is_one_of(uint8_t c, struct bytes set)
+{
+    return memchr(set.p, c, set.len) != NULL;
+}
+
 /* A letter, then letters, digits and "+-." (RFC 3986, 3.1); how long it is, 0 for none. */
 static size_t scheme_len(struct bytes s)
 {
@@ -23,7 +28,7 @@ static size_t scheme_len(struct bytes s)
 
     if (s.len == 0 || !is_lower(s.p[0]))
         return 0;
-    while (n < s.len && (is_lower(s.p[n]) || is_digit(s.p[n]) || memchr("+-.", s.p[n], 3) != NULL))
+    while (n < s.len && (is_lower(s.p[n]) || is_digit(s.p[n]) || is_one_of(s.p[n], BYTES("+-."))))
         n++;
     return n;
 }
@@ -39,7 +44,7 @@ static size_t host_len(struct bytes s)
                 return 0;
         return n > 2 && n < s.len ? n + 1 : 0;
     }
-    while (n < s.len && (is_lower(s.p[n]) || is_digit(s.p[n]) || memchr("-._", s.p[n], 3) != NULL))
+    while (n < s.len && (is_lower(s.p[n]) || is_digit(s.p[n]) || is_one_of(s.p[n], BYTES("-._"))))
         n++;
     return n;
 }

@@ -48,8 +48,7 @@ static const char *const refused[] = {
     "https://chat.example:123456",
     "https://chat.example:8a",
     "https://user@chat.example",
-    "https://b\xc3\xbc"
-    "cher.example",
+    "https://\xc3\xbc.example",
     "https://[::1",
     "https://[]",
     "https://[::1]x",
