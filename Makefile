@@ -46,13 +46,13 @@ WARN     := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing
 CPPFLAGS := -D_GNU_SOURCE -DGROUPS_CHAT_VERSION='"$(VERSION)"' -I. -Isrc
 CFLAGS   := -std=gnu11 -O2 -g -fno-strict-aliasing -pthread $(WARN) $(WERROR) $(SANFLAGS)
 LDFLAGS  := -pthread $(SANFLAGS)
-LIBS     := -lev -lhttp_parser -lwslay -lb2 -luuid -lsodium -lutf8proc -linih
+LIBS     := -lev -lhttp_parser -lwslay -lb2 -lsodium -lutf8proc -linih
 
 # ---- what is installed, and why ---------------------------------------------------------------
 
-PACKAGES_BUILD := gcc libc6-dev make libev-dev libhttp-parser-dev libwslay-dev libjsmn-dev libb2-dev uuid-dev \
+PACKAGES_BUILD := gcc libc6-dev make libev-dev libhttp-parser-dev libwslay-dev libb2-dev \
                   libsodium-dev libutf8proc-dev libinih-dev
-PACKAGES_TEST  := curl libcmocka-dev libjansson-dev python3 python3-pytest python3-requests \
+PACKAGES_TEST  := curl libcmocka-dev libjansson-dev libjsmn-dev uuid-dev python3 python3-pytest python3-requests \
                   python3-websockets python3-hypothesis python3-jsonschema
 PACKAGES_CHECK := clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm-14 valgrind
 
@@ -139,7 +139,7 @@ UNIT_BINS := $(foreach r,$(ROOMS),$(call unit_bin,$(r))) $(UNIT_TOP)
 define unit_rule
 $(call unit_bin,$(1)): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call lib,$(NEEDS_$(1)))
 	@mkdir -p $$(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $$@ $$^ $(LIBS) -lcmocka -ljansson
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $$^ $(LIBS) -lcmocka -ljansson -luuid
 .PHONY: unit-$(1)
 unit-$(1): $(call unit_bin,$(1))
 	@set -e; for t in $$^; do echo "== $$$$t"; $$$$t; done

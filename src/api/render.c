@@ -28,15 +28,20 @@ static void add_message_place(struct buf *out, const struct message *msg, const 
     json_add_uuid(out, &g->id);
 }
 
-static void render_posted(struct buf *out, const struct event *e)
+size_t render_posted(struct buf *out, const struct event *e)
 {
+    size_t start = out->len;
+    open_event(out, 20, e->cursor, e->time);
     add_message_place(out, e->message, e->group);
+    size_t shared = out->len - start;
     LIT(",\"user_id\":");
     json_add_uuid(out, &e->user->id);
     LIT(",\"seq\":");
     json_add_uint(out, e->message->seq);
     LIT(",\"data\":");
     json_add_string(out, message_data(e->message));
+    LIT("}}");
+    return shared;
 }
 
 static void render_receipt(struct buf *out, const struct event *e)
@@ -78,11 +83,12 @@ static void render_membership(struct buf *out, const struct event *e)
 
 void render_event(struct buf *out, const struct event *e)
 {
+    if (e->type == EVENT_message_posted) {
+        render_posted(out, e);
+        return;
+    }
     open_event(out, e->type, e->cursor, e->time);
     switch (e->type) {
-    case EVENT_message_posted:
-        render_posted(out, e);
-        break;
     case EVENT_message_delivered:
     case EVENT_message_read:
         render_receipt(out, e);
@@ -94,17 +100,16 @@ void render_event(struct buf *out, const struct event *e)
     case EVENT_member_removed:
         render_membership(out, e);
         break;
+    case EVENT_message_posted:
     case EVENT_session_ended:
-        ENSURE(!"an event that is on the wire");
+        ENSURE(!"an event of this kind");
     }
     LIT("}}");
 }
 
-/* What a sender learns of a message. */
-static void add_sent(struct buf *out, const struct model *m, const struct message *msg,
-                     bool duplicate)
+/* What a sender learns of a message, behind its place. */
+static void add_sent(struct buf *out, const struct message *msg, bool duplicate)
 {
-    add_message_place(out, msg, model_group(m, msg->group));
     LIT(",\"seq\":");
     json_add_uint(out, msg->seq);
     if (msg->client_id_len > 0) {
@@ -115,10 +120,21 @@ static void add_sent(struct buf *out, const struct model *m, const struct messag
         LIT(",\"duplicate\":true");
 }
 
+void render_sent_of_posted(struct buf *out, size_t shared, const struct message *msg)
+{
+    static const char type_20[] = "{\"type\":20,";
+    ENSURE(out->len > shared && memcmp(out->p, type_20, sizeof type_20 - 1) == 0);
+    out->p[sizeof type_20 - 3] = '1';
+    out->len = shared;
+    add_sent(out, msg, false);
+    LIT("}}");
+}
+
 void render_sent(struct buf *out, const struct model *m, const struct message *msg, bool duplicate)
 {
     open_event(out, 21, msg->cursor, msg->time);
-    add_sent(out, m, msg, duplicate);
+    add_message_place(out, msg, model_group(m, msg->group));
+    add_sent(out, msg, duplicate);
     LIT("}}");
 }
 
@@ -153,7 +169,8 @@ void render_ok(struct buf *out, const struct reply *reply, int64_t time, const s
     LIT("true");
     if (msg != NULL) {
         LIT(",");
-        add_sent(out, m, msg, duplicate);
+        add_message_place(out, msg, model_group(m, msg->group));
+        add_sent(out, msg, duplicate);
         LIT(",\"timestamp\":");
         json_add_int(out, msg->time);
         LIT(",\"cursor\":");

@@ -14,6 +14,14 @@ void render_error(struct buf *out, enum err err, const char *detail);
 /* An event of the model (20, 22, 23, 70, 72, 73) as everybody who sees it gets it. */
 void render_event(struct buf *out, const struct event *e);
 
+/* Event 20 of a message that was just committed, and how many bytes of it event 21 begins with but
+ * for its number. */
+size_t render_posted(struct buf *out, const struct event *e);
+
+/* Makes event 21 of what render_posted wrote to `out`, which holds nothing else; `shared` is what
+ * it returned. */
+void render_sent_of_posted(struct buf *out, size_t shared, const struct message *msg);
+
 /* Event 21, what the sender of a message gets. `duplicate`: it was sent before. */
 void render_sent(struct buf *out, const struct model *m, const struct message *msg, bool duplicate);
 

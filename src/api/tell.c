@@ -32,30 +32,48 @@ void tell_user(struct api *a, const struct user *u, const struct conn *origin)
     frame_unref(f);
 }
 
-void tell_members(struct api *a, const struct group *g, const struct user *except,
-                  const struct conn *origin)
+static void frame_to_members(struct frame *f, const struct group *g, const struct user *except,
+                             const struct conn *origin)
 {
-    struct frame *f = frame_of_body(a);
-
     for (uint32_t i = 0; i < g->active.count; i++) {
         const struct member *mb = vec_at(&g->active, i);
         if (mb->user != except)
             frame_to_user(f, mb->user, origin);
     }
+}
+
+void tell_members(struct api *a, const struct group *g, const struct user *except,
+                  const struct conn *origin)
+{
+    struct frame *f = frame_of_body(a);
+    frame_to_members(f, g, except, origin);
     frame_unref(f);
 }
 
-/* The socket that sent a message gets 21 where the others get 20. One that is being caught up
- * gets both with what it missed. */
-static void tell_sent(struct api *a, const struct event *e, struct conn *origin)
+/* Does the socket get what happens? One that is being caught up gets it with what it missed. */
+static bool is_live(struct conn *c)
 {
-    const struct channel *ch = origin != NULL ? conn_data(origin) : NULL;
+    const struct channel *ch = c != NULL ? conn_data(c) : NULL;
+    return ch != NULL && ch->listener.live;
+}
 
-    if (ch == NULL || !ch->listener.live)
-        return;
-    buf_reset(&a->body);
-    render_sent(&a->body, engine_model(a->engine), e->message, false);
-    channel_send_body(a, origin);
+/* The socket that sent a message gets 21 where the others get 20. */
+static void tell_posted(struct api *a, const struct event *e, struct conn *origin)
+{
+    size_t shared = render_posted(&a->body, e);
+    struct frame *posted = frame_of_body(a);
+    struct frame *sent = NULL;
+
+    if (is_live(origin)) {
+        render_sent_of_posted(&a->body, shared, e->message);
+        sent = frame_of_body(a);
+    }
+    frame_to_members(posted, e->group, NULL, origin);
+    frame_unref(posted);
+    if (sent != NULL) {
+        conn_send(origin, sent);
+        frame_unref(sent);
+    }
 }
 
 static void end_session(struct api *a, const struct session *s)
@@ -80,12 +98,12 @@ void tell_event(void *ctx, const struct event *event, void *origin)
         return;
     }
     buf_reset(&a->body);
+    if (event->type == EVENT_message_posted) {
+        tell_posted(a, event, origin);
+        return;
+    }
     render_event(&a->body, event);
     switch (event->type) {
-    case EVENT_message_posted:
-        tell_members(a, event->group, NULL, origin);
-        tell_sent(a, event, origin);
-        break;
     case EVENT_message_delivered:
     case EVENT_message_read:
         /* The reader's other devices; the author's all. */
@@ -99,6 +117,7 @@ void tell_event(void *ctx, const struct event *event, void *origin)
         tell_members(a, event->group, NULL, NULL);
         tell_user(a, event->to, NULL);
         break;
+    case EVENT_message_posted:
     case EVENT_session_ended:
         ENSURE(!"handled above");
     }

@@ -1,12 +1,5 @@
 #include "base/json_read.h"
 
-#include <limits.h>
-
-#define JSMN_STATIC
-#define JSMN_STRICT
-#define JSMN_PARENT_LINKS
-#include <jsmn.h>
-
 #include "base/crypto.h"
 #include "base/ensure.h"
 #include "base/json_scan.h"
@@ -15,25 +8,23 @@
 #define KEYS_PAIRWISE_MAX 12
 
 struct json_doc {
-    const char *text;
-    const jsmntok_t *tokens; /* in the order of the text; a value's parent is its key or array */
-    const uint32_t *after;   /* the first token behind the token and all that is inside it */
-    uint32_t count;
+    const uint8_t *text;
+    struct json_tokens tokens;
 };
 
-static struct bytes token_text(const struct json_doc *doc, uint32_t i)
+static const struct json_token *token_at(const struct json_doc *doc, uint32_t i)
 {
-    const jsmntok_t *t = &doc->tokens[i];
-    return bytes_of(doc->text + t->start, (size_t)(t->end - t->start));
+    ENSURE(i < doc->tokens.count);
+    return &doc->tokens.at[i];
+}
+
+static struct bytes token_text(const struct json_doc *doc, const struct json_token *t)
+{
+    return bytes_of(doc->text + t->start, t->end - t->start);
 }
 
 /* ---- strings ----------------------------------------------------------------------------------
  */
-
-static bool has_escape(struct bytes raw)
-{
-    return raw.len != 0 && memchr(raw.p, '\\', raw.len) != NULL;
-}
 
 /* The value of a string that json_scan found valid; no longer than its text. */
 static struct bytes unescape(struct bytes raw, struct arena *arena)
@@ -59,16 +50,16 @@ static struct bytes unescape(struct bytes raw, struct arena *arena)
     return bytes_of(out, len);
 }
 
-/* Is `name` the value of the string whose text is `raw`? */
-static bool raw_is(struct bytes raw, struct bytes name)
+static struct bytes string_value(const struct json_doc *doc, const struct json_token *t,
+                                 struct arena *arena)
 {
-    if (raw.len < name.len)
-        return false; /* an escape is never shorter than what it stands for */
-    if (raw.len == name.len)
-        return bytes_equal(raw, name) && !has_escape(raw);
-    if (!has_escape(raw))
-        return false;
+    struct bytes raw = token_text(doc, t);
+    return t->escaped ? unescape(raw, arena) : raw;
+}
 
+/* Is `name` the value of a string that is written with escapes? */
+static bool escaped_is(struct bytes raw, struct bytes name)
+{
     size_t at = 0;
     for (size_t i = 0; i < raw.len;) {
         uint8_t c[4];
@@ -81,6 +72,12 @@ static bool raw_is(struct bytes raw, struct bytes name)
         i += n;
     }
     return at == name.len;
+}
+
+static bool key_is(const struct json_doc *doc, const struct json_token *key, struct bytes name)
+{
+    struct bytes raw = token_text(doc, key);
+    return key->escaped ? escaped_is(raw, name) : bytes_equal(raw, name);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------
@@ -125,64 +122,18 @@ static bool keys_differ_pairwise(const struct bytes *keys, uint32_t count)
 
 static bool object_keys_differ(const struct json_doc *doc, uint32_t object, struct arena *arena)
 {
-    uint32_t count = (uint32_t)doc->tokens[object].size;
-    if (count < 2)
+    const struct json_token *o = token_at(doc, object);
+    if (o->count < 2)
         return true;
 
     struct bytes few[KEYS_PAIRWISE_MAX];
     struct bytes *keys =
-        count <= KEYS_PAIRWISE_MAX ? few : arena_alloc(arena, count * sizeof *keys);
+        o->count <= KEYS_PAIRWISE_MAX ? few : arena_alloc(arena, o->count * sizeof *keys);
     uint32_t n = 0;
-    for (uint32_t i = object + 1; i < doc->after[object]; i = doc->after[i]) {
-        struct bytes raw = token_text(doc, i);
-        keys[n++] = has_escape(raw) ? unescape(raw, arena) : raw;
-    }
-    ENSURE(n == count);
-    return count <= KEYS_PAIRWISE_MAX ? keys_differ_pairwise(keys, count)
-                                      : keys_differ_set(keys, count, arena);
-}
-
-/* Runs jsmn over a text that json_scan found valid; false where the two disagree, which would be
- * a bug, but none that should end the process for whoever finds it. */
-static bool tokenise(struct bytes text, jsmntok_t *tokens, uint32_t count)
-{
-    const char *p = (const char *)text.p;
-    if (count == 1) {
-        /* jsmn refuses a number or a word at the top: what is not in a container is done here. */
-        size_t start = 0;
-        size_t end = text.len;
-        while (p[start] == ' ' || p[start] == '\t' || p[start] == '\n' || p[start] == '\r')
-            start++;
-        while (p[end - 1] == ' ' || p[end - 1] == '\t' || p[end - 1] == '\n' || p[end - 1] == '\r')
-            end--;
-        jsmntype_t type = JSMN_PRIMITIVE;
-        if (p[start] == '"') {
-            type = JSMN_STRING;
-            start++;
-            end--;
-        } else if (p[start] == '[' || p[start] == '{') {
-            type = p[start] == '[' ? JSMN_ARRAY : JSMN_OBJECT;
-        }
-        tokens[0] = (jsmntok_t){type, (int)start, (int)end, 0, -1};
-        return true;
-    }
-    jsmn_parser parser;
-    jsmn_init(&parser);
-    return jsmn_parse(&parser, p, text.len, tokens, count) == (int)count;
-}
-
-/* Where each token's subtree ends. A parent comes before its children, so backwards each token's
- * own is known before its parent takes it over; the last child is met first and decides. */
-static void find_ends(const jsmntok_t *tokens, uint32_t *after, uint32_t count)
-{
-    memset(after, 0, count * sizeof *after);
-    for (uint32_t i = count; i-- > 0;) {
-        if (after[i] == 0)
-            after[i] = i + 1;
-        int parent = tokens[i].parent;
-        if (parent >= 0 && after[parent] == 0)
-            after[parent] = after[i];
-    }
+    for (uint32_t i = object + 1; i < o->after; i = token_at(doc, i + 1)->after)
+        keys[n++] = string_value(doc, token_at(doc, i), arena);
+    ENSURE(n == o->count);
+    return n <= KEYS_PAIRWISE_MAX ? keys_differ_pairwise(keys, n) : keys_differ_set(keys, n, arena);
 }
 
 enum err json_read(struct bytes text, struct json_limits limits, struct arena *arena,
@@ -192,28 +143,13 @@ enum err json_read(struct bytes text, struct json_limits limits, struct arena *a
     if (why == NULL)
         why = &unused;
 
-    /* jsmn counts in int. */
-    if (text.len > INT_MAX - 1 || limits.token_max > INT_MAX / 2) {
-        *why = "The JSON text is too large.";
-        return ERR_invalid_json;
-    }
-    uint32_t count = 0;
-    *why = json_scan(text, limits, &count);
+    struct json_doc *doc = arena_alloc(arena, sizeof *doc);
+    *doc = (struct json_doc){.text = text.p};
+    *why = json_scan(text, limits, arena, &doc->tokens);
     if (*why != NULL)
         return ERR_invalid_json;
-
-    struct json_doc *doc = arena_alloc(arena, sizeof *doc);
-    jsmntok_t *tokens = arena_alloc(arena, count * sizeof *tokens);
-    uint32_t *after = arena_alloc(arena, count * sizeof *after);
-    if (!tokenise(text, tokens, count)) {
-        *why = "The JSON text could not be read.";
-        return ERR_invalid_json;
-    }
-    find_ends(tokens, after, count);
-    *doc = (struct json_doc){(const char *)text.p, tokens, after, count};
-
-    for (uint32_t i = 0; i < count; i++) {
-        if (tokens[i].type == JSMN_OBJECT && !object_keys_differ(doc, i, arena)) {
+    for (uint32_t i = 0; i < doc->tokens.count; i++) {
+        if (token_at(doc, i)->type == JSON_OBJECT && !object_keys_differ(doc, i, arena)) {
             *why = "An object of the JSON text has a key twice.";
             return ERR_invalid_json;
         }
@@ -225,48 +161,20 @@ enum err json_read(struct bytes text, struct json_limits limits, struct arena *a
 /* ---- values -----------------------------------------------------------------------------------
  */
 
-static const jsmntok_t *token(struct json v)
-{
-    ENSURE(v.index < v.doc->count);
-    return &v.doc->tokens[v.index];
-}
-
 enum json_type json_type(struct json v)
 {
-    if (v.doc == NULL)
-        return JSON_NONE;
-    const jsmntok_t *t = token(v);
-    switch (t->type) {
-    case JSMN_OBJECT:
-        return JSON_OBJECT;
-    case JSMN_ARRAY:
-        return JSON_ARRAY;
-    case JSMN_STRING:
-        return JSON_STRING;
-    case JSMN_PRIMITIVE:
-    case JSMN_UNDEFINED:
-        break;
-    }
-    switch (v.doc->text[t->start]) {
-    case 'n':
-        return JSON_NULL;
-    case 't':
-    case 'f':
-        return JSON_BOOL;
-    default:
-        return JSON_NUMBER;
-    }
+    return v.doc == NULL ? JSON_NONE : (enum json_type)token_at(v.doc, v.index)->type;
 }
 
-struct json json_member(struct json v, const char *name)
+struct json json_named(struct json object, struct bytes name)
 {
-    if (v.doc == NULL || token(v)->type != JSMN_OBJECT)
+    if (json_type(object) != JSON_OBJECT)
         return (struct json){0};
 
-    const struct json_doc *doc = v.doc;
-    const struct bytes wanted = bytes_cstr(name);
-    for (uint32_t i = v.index + 1; i < doc->after[v.index]; i = doc->after[i]) {
-        if (raw_is(token_text(doc, i), wanted))
+    const struct json_doc *doc = object.doc;
+    uint32_t end = token_at(doc, object.index)->after;
+    for (uint32_t i = object.index + 1; i < end; i = token_at(doc, i + 1)->after) {
+        if (key_is(doc, token_at(doc, i), name))
             return (struct json){doc, i + 1};
     }
     return (struct json){0};
@@ -274,7 +182,7 @@ struct json json_member(struct json v, const char *name)
 
 struct json json_first(struct json array)
 {
-    if (array.doc == NULL || token(array)->type != JSMN_ARRAY || token(array)->size == 0)
+    if (json_type(array) != JSON_ARRAY || token_at(array.doc, array.index)->count == 0)
         return (struct json){0};
     return (struct json){array.doc, array.index + 1};
 }
@@ -284,27 +192,25 @@ struct json json_next(struct json element)
     if (element.doc == NULL)
         return (struct json){0};
     const struct json_doc *doc = element.doc;
-    int parent = token(element)->parent;
-    if (parent < 0 || doc->tokens[parent].type != JSMN_ARRAY)
+    const struct json_token *t = token_at(doc, element.index);
+    if (t->parent == JSON_NO_PARENT)
         return (struct json){0};
-    uint32_t next = doc->after[element.index];
-    return next < doc->after[parent] ? (struct json){doc, next} : (struct json){0};
+    const struct json_token *parent = token_at(doc, t->parent);
+    if (parent->type != JSON_ARRAY || t->after == parent->after)
+        return (struct json){0};
+    return (struct json){doc, t->after};
 }
 
 uint32_t json_count(struct json v)
 {
-    if (v.doc == NULL)
-        return 0;
-    const jsmntok_t *t = token(v);
-    return t->type == JSMN_OBJECT || t->type == JSMN_ARRAY ? (uint32_t)t->size : 0;
+    return v.doc == NULL ? 0 : token_at(v.doc, v.index)->count;
 }
 
 bool json_string(struct json v, struct arena *arena, struct bytes *out)
 {
-    if (v.doc == NULL || token(v)->type != JSMN_STRING)
+    if (json_type(v) != JSON_STRING)
         return false;
-    struct bytes raw = token_text(v.doc, v.index);
-    *out = has_escape(raw) ? unescape(raw, arena) : raw;
+    *out = string_value(v.doc, token_at(v.doc, v.index), arena);
     return true;
 }
 
@@ -312,7 +218,7 @@ bool json_int(struct json v, int64_t *out)
 {
     if (json_type(v) != JSON_NUMBER)
         return false;
-    struct bytes raw = token_text(v.doc, v.index);
+    struct bytes raw = token_text(v.doc, token_at(v.doc, v.index));
     bool negative = raw.p[0] == '-';
     int64_t n = 0;
     for (size_t i = negative; i < raw.len; i++) {
@@ -332,7 +238,7 @@ bool json_bool(struct json v, bool *out)
 {
     if (json_type(v) != JSON_BOOL)
         return false;
-    *out = v.doc->text[token(v)->start] == 't';
+    *out = v.doc->text[token_at(v.doc, v.index)->start] == 't';
     return true;
 }
 
@@ -340,10 +246,9 @@ struct bytes json_raw(struct json v)
 {
     if (v.doc == NULL)
         return (struct bytes){0};
-    struct bytes raw = token_text(v.doc, v.index);
-    if (token(v)->type == JSMN_STRING) {
-        /* jsmn leaves the quotes out. */
-        raw.p--;
+    struct bytes raw = token_text(v.doc, token_at(v.doc, v.index));
+    if (json_type(v) == JSON_STRING) {
+        raw.p--; /* the quotes belong to it */
         raw.len += 2;
     }
     return raw;

@@ -1,9 +1,8 @@
 /*
- * json_read: JSON from outside, read strictly. The only user of jsmn.
+ * json_read: JSON from outside, read strictly: RFC 8259 to the letter, valid UTF-8, no lone
+ * surrogates in escapes, no duplicate keys in one object, limits on depth and on tokens, linear
+ * time.
  *
- * jsmn finds tokens but validates little and is slow on deep input, so a pass of ours comes first:
- * RFC 8259 to the letter, valid UTF-8, no lone surrogates in escapes, no duplicate keys in one
- * object, limits on depth and on tokens, linear time. Only then jsmn runs, into a bounded array.
  * A document borrows its text and its arena: it lives as long as both. crypto_init comes first: the
  * keys of large objects are told apart by SipHash.
  */
@@ -13,10 +12,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-#define JSON_DEPTH_MAX 1024
-
 struct json_limits {
-    uint32_t depth_max; /* nesting of arrays and objects, below JSON_DEPTH_MAX; 1 allows {} */
+    uint32_t depth_max; /* nesting of arrays and objects; 1 allows {} */
     uint32_t token_max; /* values and keys together */
 };
 
@@ -38,16 +35,22 @@ struct json {
     uint32_t index;
 };
 
-/* Reads `text`. ERR_invalid_json where it is not one JSON text within the limits (a pointer to a
- * static sentence goes to *why where why is not NULL). On success *root is its value. */
+/* Reads `text`, of at most INT32_MAX bytes. ERR_invalid_json where it is not one JSON text within
+ * the limits (a pointer to a static sentence goes to *why where why is not NULL). On success *root
+ * is its value. */
 enum err json_read(struct bytes text, struct json_limits limits, struct arena *arena,
                    struct json *root, const char **why) MUST_CHECK;
 
 enum json_type json_type(struct json v);
 
-/* The member `name` (UTF-8, NUL-terminated, as it is without escapes) of an object; JSON_NONE where
- * v is no object or has no such member. */
-struct json json_member(struct json v, const char *name);
+/* The member `name` (UTF-8, as it is without escapes) of an object; JSON_NONE where `object` is no
+ * object or has no such member. */
+struct json json_named(struct json object, struct bytes name);
+
+static inline struct json json_member(struct json object, const char *name)
+{
+    return json_named(object, bytes_cstr(name));
+}
 
 /* The first and next element of an array (in order), JSON_NONE at the end. */
 struct json json_first(struct json array);

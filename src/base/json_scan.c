@@ -3,6 +3,9 @@
 #include "base/swar.h"
 #include "base/utf8.h"
 
+/* Room for so many tokens comes first: most texts have fewer. */
+#define TOKENS_FIRST 48u
+
 /*
  *            ┌──── , ────┐ (in an array)
  *            ▼           │
@@ -27,13 +30,16 @@ enum scan_state {
 };
 
 struct scan {
+    const uint8_t *text;
     const uint8_t *p;
     const uint8_t *end;
     const char *why;
-    uint32_t tokens;
     uint32_t depth;
+    uint32_t open; /* the innermost array or object, or JSON_NO_PARENT */
+    uint32_t room; /* for so many tokens there is memory */
     struct json_limits limits;
-    uint64_t objects[JSON_DEPTH_MAX / 64]; /* bit d: is the container at depth d an object? */
+    struct json_tokens tokens;
+    struct arena *arena;
 };
 
 static enum scan_state failed(struct scan *s, const char *why)
@@ -55,8 +61,46 @@ static void skip_space(struct scan *s)
 
 static bool in_object(const struct scan *s)
 {
-    return (s->objects[s->depth / 64] >> (s->depth % 64) & 1) != 0;
+    return s->tokens.at[s->open].type == JSON_OBJECT;
 }
+
+/* ---- tokens -----------------------------------------------------------------------------------
+ */
+
+static __attribute__((noinline)) void grow(struct scan *s)
+{
+    struct json_token *old = s->tokens.at;
+    s->room = s->room == 0 ? TOKENS_FIRST : 2 * s->room;
+    s->tokens.at = arena_alloc(s->arena, s->room * sizeof *old);
+    if (old != NULL)
+        memcpy(s->tokens.at, old, s->tokens.count * sizeof *old);
+}
+
+/* A token that starts at s->p; NULL where there may be no more. */
+static struct json_token *add_token(struct scan *s, enum json_type type)
+{
+    if (s->tokens.count == s->limits.token_max)
+        return NULL;
+    if (s->tokens.count == s->room)
+        grow(s);
+    struct json_token *t = &s->tokens.at[s->tokens.count++];
+    t->start = (uint32_t)(s->p - s->text);
+    t->parent = s->open;
+    t->count = 0;
+    t->type = (uint8_t)type;
+    t->escaped = false;
+    return t;
+}
+
+/* The value, which has no other inside it, ends at s->p. */
+static void end_token(const struct scan *s, struct json_token *t)
+{
+    t->end = (uint32_t)(s->p - s->text);
+    t->after = s->tokens.count;
+}
+
+/* ---- text -------------------------------------------------------------------------------------
+ */
 
 /* The value of four hex digits, or -1. */
 static int32_t hex4(const uint8_t *p)
@@ -133,12 +177,14 @@ size_t json_scan_char(const uint8_t *p, size_t left, uint8_t out[static 4], size
     }
 }
 
-/* A string whose opening quote is at s->p. */
-static bool scan_string(struct scan *s)
+/* The bytes of a string from s->p on, up to the quote behind it, where s->p is then. */
+static bool scan_chars(struct scan *s, bool *escaped)
 {
-    const uint8_t *p = s->p + 1;
+    const uint8_t *p = s->p;
     const uint8_t *end = s->end;
     for (;;) {
+        while (end - p >= 16 && swar_json_plain_16(p))
+            p += 16;
         while (end - p >= 8) {
             uint64_t w = swar_load(p);
             uint64_t special = swar_json_escaped(w) | swar_high(w);
@@ -151,7 +197,7 @@ static bool scan_string(struct scan *s)
         if (p == end)
             return false;
         if (*p == '"') {
-            s->p = p + 1;
+            s->p = p;
             return true;
         }
         if (*p < 0x20)
@@ -161,6 +207,7 @@ static bool scan_string(struct scan *s)
         size_t out_len;
         uint32_t code;
         size_t left = (size_t)(end - p);
+        *escaped |= *p == '\\';
         size_t n =
             *p == '\\' ? json_scan_char(p, left, out, &out_len) : utf8_decode(p, left, &code);
         if (n == 0)
@@ -173,6 +220,18 @@ static bool scan_string(struct scan *s)
             p += n;
         }
     }
+}
+
+/* A string whose opening quote is at s->p. */
+static bool scan_string(struct scan *s, struct json_token *t)
+{
+    s->p++;
+    t->start++;
+    if (!scan_chars(s, &t->escaped))
+        return false;
+    end_token(s, t);
+    s->p++;
+    return true;
 }
 
 static bool scan_digits(struct scan *s)
@@ -215,67 +274,93 @@ static bool scan_word(struct scan *s, const char *word, size_t len)
     return true;
 }
 
+/* ---- structure --------------------------------------------------------------------------------
+ */
+
+static enum scan_state too_many(struct scan *s)
+{
+    return failed(s, "The JSON text has too many keys and values.");
+}
+
 static enum scan_state open_container(struct scan *s, bool object)
 {
     if (s->depth >= s->limits.depth_max)
         return failed(s, "The JSON text is nested too deeply.");
+    if (add_token(s, object ? JSON_OBJECT : JSON_ARRAY) == NULL)
+        return too_many(s);
+    s->open = s->tokens.count - 1;
     s->p++;
     s->depth++;
-    uint64_t bit = UINT64_C(1) << (s->depth % 64);
-    if (object)
-        s->objects[s->depth / 64] |= bit;
-    else
-        s->objects[s->depth / 64] &= ~bit;
     return object ? SCAN_FIRST_KEY : SCAN_FIRST_VALUE;
 }
 
 static enum scan_state close_container(struct scan *s)
 {
+    struct json_token *t = &s->tokens.at[s->open];
     s->p++;
     s->depth--;
+    s->open = t->parent;
+    end_token(s, t);
     return SCAN_AFTER;
 }
 
-static bool count_token(struct scan *s)
+static bool scan_plain(struct scan *s, enum json_type type)
 {
-    return s->tokens++ < s->limits.token_max;
+    switch (type) {
+    case JSON_NULL:
+        return scan_word(s, "null", 4);
+    case JSON_BOOL:
+        return *s->p == 't' ? scan_word(s, "true", 4) : scan_word(s, "false", 5);
+    default:
+        return scan_number(s);
+    }
+}
+
+static enum json_type type_by_start(uint8_t c)
+{
+    switch (c) {
+    case '{':
+        return JSON_OBJECT;
+    case '[':
+        return JSON_ARRAY;
+    case '"':
+        return JSON_STRING;
+    case 't':
+    case 'f':
+        return JSON_BOOL;
+    case 'n':
+        return JSON_NULL;
+    default:
+        return JSON_NUMBER;
+    }
 }
 
 static enum scan_state scan_value(struct scan *s)
 {
-    if (!count_token(s))
-        return failed(s, "The JSON text has too many keys and values.");
-    bool ok;
-    switch (*s->p) {
-    case '{':
-        return open_container(s, true);
-    case '[':
-        return open_container(s, false);
-    case '"':
-        if (!scan_string(s))
-            return failed(s, "A string of the JSON text is not valid.");
-        return SCAN_AFTER;
-    case 't':
-        ok = scan_word(s, "true", 4);
-        break;
-    case 'f':
-        ok = scan_word(s, "false", 5);
-        break;
-    case 'n':
-        ok = scan_word(s, "null", 4);
-        break;
-    default:
-        ok = scan_number(s);
-        break;
-    }
-    return ok ? SCAN_AFTER : failed(s, "A value of the JSON text is not valid.");
+    if (s->open != JSON_NO_PARENT)
+        s->tokens.at[s->open].count++;
+    enum json_type type = type_by_start(*s->p);
+    if (type == JSON_OBJECT || type == JSON_ARRAY)
+        return open_container(s, type == JSON_OBJECT);
+
+    struct json_token *t = add_token(s, type);
+    if (t == NULL)
+        return too_many(s);
+    if (type == JSON_STRING)
+        return scan_string(s, t) ? SCAN_AFTER
+                                 : failed(s, "A string of the JSON text is not valid.");
+    if (!scan_plain(s, type))
+        return failed(s, "A value of the JSON text is not valid.");
+    end_token(s, t);
+    return SCAN_AFTER;
 }
 
 static enum scan_state scan_key(struct scan *s)
 {
-    if (!count_token(s))
-        return failed(s, "The JSON text has too many keys and values.");
-    if (*s->p != '"' || !scan_string(s))
+    struct json_token *t = add_token(s, JSON_STRING);
+    if (t == NULL)
+        return too_many(s);
+    if (*s->p != '"' || !scan_string(s, t))
         return failed(s, "A key of the JSON text is not a valid string.");
     skip_space(s);
     if (s->p == s->end || *s->p != ':')
@@ -300,7 +385,7 @@ static enum scan_state scan_after(struct scan *s)
 static enum scan_state scan_step(struct scan *s, enum scan_state state)
 {
     skip_space(s);
-    if (state == SCAN_AFTER && s->depth == 0)
+    if (state == SCAN_AFTER && s->open == JSON_NO_PARENT)
         return s->p == s->end ? SCAN_DONE : failed(s, "Something follows the JSON text.");
     if (s->p == s->end)
         return failed(s, "The JSON text ends too early.");
@@ -323,11 +408,17 @@ static enum scan_state scan_step(struct scan *s, enum scan_state state)
     return state;
 }
 
-const char *json_scan(struct bytes text, struct json_limits limits, uint32_t *tokens)
+const char *json_scan(struct bytes text, struct json_limits limits, struct arena *arena,
+                      struct json_tokens *tokens)
 {
-    struct scan s = {.p = text.p, .end = text.p + text.len, .limits = limits};
-    if (s.limits.depth_max >= JSON_DEPTH_MAX)
-        s.limits.depth_max = JSON_DEPTH_MAX - 1;
+    struct scan s = {.text = text.p,
+                     .p = text.p,
+                     .end = text.p + text.len,
+                     .open = JSON_NO_PARENT,
+                     .limits = limits,
+                     .arena = arena};
+    if (text.len > INT32_MAX)
+        return "The JSON text is too large.";
 
     enum scan_state state = SCAN_VALUE;
     while (state != SCAN_DONE && state != SCAN_FAILED)

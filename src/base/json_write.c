@@ -6,6 +6,8 @@
 static size_t plain_run(const uint8_t *p, size_t len)
 {
     size_t i = 0;
+    while (len - i >= 16 && swar_json_plain_16(p + i))
+        i += 16;
     for (; len - i >= 8; i += 8) {
         uint64_t escaped = swar_json_escaped(swar_load(p + i));
         if (escaped != 0)
@@ -71,14 +73,6 @@ void json_add_int(struct buf *b, int64_t v)
     json_add_uint(b, v < 0 ? -(uint64_t)v : (uint64_t)v);
 }
 
-static size_t count_digits(uint64_t v)
-{
-    size_t n = 1;
-    for (; v >= 100; v /= 100)
-        n += 2;
-    return v >= 10 ? n + 1 : n;
-}
-
 void json_add_uint(struct buf *b, uint64_t v)
 {
     /* Two digits a division: cursors and timestamps are long. */
@@ -86,18 +80,20 @@ void json_add_uint(struct buf *b, uint64_t v)
                                 "25262728293031323334353637383940414243444546474849"
                                 "50515253545556575859606162636465666768697071727374"
                                 "75767778798081828384858687888990919293949596979899";
-    size_t n = count_digits(v);
-    buf_reserve(b, n);
-    b->len += n;
-    uint8_t *end = b->p + b->len;
+    char digits[20]; /* UINT64_MAX has as many */
+    char *const end = digits + sizeof digits;
+    char *p = end;
     for (; v >= 100; v /= 100) {
-        end -= 2;
-        memcpy(end, pairs + 2 * (v % 100), 2);
+        p -= 2;
+        memcpy(p, pairs + 2 * (v % 100), 2);
     }
-    if (v >= 10)
-        memcpy(end - 2, pairs + 2 * v, 2);
-    else
-        end[-1] = (uint8_t)('0' + v);
+    if (v >= 10) {
+        p -= 2;
+        memcpy(p, pairs + 2 * v, 2);
+    } else {
+        *--p = (char)('0' + v);
+    }
+    buf_add(b, p, (size_t)(end - p));
 }
 
 void json_add_uuid(struct buf *b, const struct uuid *u)

@@ -1,5 +1,6 @@
 /*
- * swar: eight bytes of text at a time in one register. What text, json_read and json_write share.
+ * swar: eight bytes of text at a time in one register, or sixteen where it is enough to know that
+ * all of them are ordinary. What text, json_scan and json_write share.
  *
  * The markers below are 0x80 in each byte that is of the kind asked for. Borrows may set a marker
  * above a true one by mistake, never below: the lowest marker is always right.
@@ -8,6 +9,7 @@
 #define BASE_SWAR_H
 
 #include <endian.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -44,6 +46,37 @@ static inline uint64_t swar_json_escaped(uint64_t w)
 static inline size_t swar_first(uint64_t markers)
 {
     return (size_t)__builtin_ctzll(markers) / 8;
+}
+
+/* Sixteen bytes; the compiler makes of it what the machine has. */
+typedef int8_t swar_16 __attribute__((vector_size(16)));
+
+static inline swar_16 swar_load_16(const uint8_t *p)
+{
+    swar_16 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* Is a marker set in any byte? */
+static inline bool swar_any_16(swar_16 markers)
+{
+    uint64_t half[2];
+    memcpy(half, &markers, sizeof half);
+    return (half[0] | half[1]) != 0;
+}
+
+/* Are the sixteen bytes at p ASCII? */
+static inline bool swar_ascii_16(const uint8_t *p)
+{
+    return !swar_any_16(swar_load_16(p) < 0);
+}
+
+/* Are they ASCII and such that RFC 8259 lets them stand in a string as they are? */
+static inline bool swar_json_plain_16(const uint8_t *p)
+{
+    swar_16 v = swar_load_16(p);
+    return !swar_any_16((v < 0x20) | (v == '"') | (v == '\\'));
 }
 
 #endif

@@ -14,6 +14,8 @@
 bool text_utf8_valid(struct bytes s)
 {
     for (size_t i = 0; i < s.len;) {
+        while (s.len - i >= 16 && swar_ascii_16(s.p + i))
+            i += 16;
         while (s.len - i >= 8 && swar_high(swar_load(s.p + i)) == 0)
             i += 8;
         while (i < s.len && s.p[i] < 0x80)

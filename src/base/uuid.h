@@ -1,5 +1,5 @@
 /*
- * uuid: 16-byte ids, RFC 9562 version 4. The only user of libuuid.
+ * uuid: 16-byte ids, RFC 9562 version 4.
  */
 #ifndef BASE_UUID_H
 #define BASE_UUID_H

@@ -24,7 +24,7 @@ $(BENCH_HASH): $(call obj,tests/bench/hashread.c) $(call lib,base)
 $(BENCH_LOG): $(call obj,tests/bench/journal.c) $(call lib,log base)
 $(BENCH_LOAD) $(BENCH_FLOOR) $(BENCH_HASH) $(BENCH_LOG):
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lb2 -lsodium -lutf8proc -luuid
+	$(CC) $(LDFLAGS) -o $@ $^ -lb2 -lsodium -lutf8proc
 
 .PHONY: bench bench-quick bench-build
 bench-build: $(BENCH_LOAD) $(BENCH_FLOOR) $(BENCH_HASH) $(BENCH_LOG)

@@ -265,14 +265,12 @@ static void test_large_documents(void **state)
     buf_release(&b);
 }
 
-static void test_limits_that_an_int_cannot_count(void **state)
+static void test_a_text_that_is_too_large_is_not_looked_at(void **state)
 {
     (void)state;
     struct json root;
-    const struct json_limits huge = {.depth_max = 3, .token_max = UINT32_MAX};
-    assert_int_equal(json_read(BYTES("1"), huge, &arena, &root, NULL), ERR_invalid_json);
     const uint8_t byte = '1';
-    assert_int_equal(json_read(bytes_of(&byte, INT_MAX), limits, &arena, &root, NULL),
+    assert_int_equal(json_read(bytes_of(&byte, (size_t)INT32_MAX + 1), limits, &arena, &root, NULL),
                      ERR_invalid_json);
 }
 
@@ -338,7 +336,7 @@ int main(void)
         cmocka_unit_test(test_a_key_twice),
         cmocka_unit_test(test_a_key_twice_in_objects_of_every_size),
         cmocka_unit_test(test_large_documents),
-        cmocka_unit_test(test_limits_that_an_int_cannot_count),
+        cmocka_unit_test(test_a_text_that_is_too_large_is_not_looked_at),
         cmocka_unit_test(test_write_then_read),
     };
     return cmocka_run_group_tests(tests, start, stop);

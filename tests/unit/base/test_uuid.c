@@ -1,5 +1,10 @@
 #include "unit.h"
 
+/* libuuid's function of this name is of another type. */
+#define uuid_parse libuuid_parse
+#include <uuid/uuid.h>
+#undef uuid_parse
+
 #include "base/crypto.h"
 #include "base/uuid.h"
 
@@ -83,6 +88,9 @@ static void test_format_and_parse(void **state)
     for (int i = 0; i < 1000; i++) {
         struct uuid v = uuid_random();
         uuid_format(&v, text);
+        char theirs[UUID_STR_LEN];
+        uuid_unparse_lower(v.b, theirs);
+        assert_memory_equal(text, theirs, UUID_TEXT_LEN);
         assert_true(uuid_parse(bytes_of(text, UUID_TEXT_LEN), &read));
         assert_true(uuid_equal(&v, &read));
     }
