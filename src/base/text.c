@@ -7,6 +7,8 @@
 #include "base/utf8.h"
 
 #define EMAIL_LEN_MAX 254
+#define LOCAL_LEN_MAX 64
+#define LABEL_LEN_MAX 63
 
 /* One pass is enough for nearly every name; a few characters need a second one. */
 #define FOLD_PASSES_MAX 8
@@ -116,6 +118,60 @@ bool text_fold_name(struct bytes s, struct buf *out)
     buf_add_bytes(out, folded);
     free((void *)folded.p);
     return true;
+}
+
+static bool is_alnum(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+/* atext of RFC 5322, 3.2.3, and RFC 6531, 3.3. */
+static bool is_atom(uint8_t c)
+{
+    const struct bytes others = BYTES("!#$%&'*+-/=?^_`{|}~");
+
+    return is_alnum(c) || c >= 0x80 || memchr(others.p, c, others.len) != NULL;
+}
+
+static bool atom_fits(struct bytes s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!is_atom(s.p[i]))
+            return false;
+    return s.len > 0;
+}
+
+static bool label_fits(struct bytes s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!is_alnum(s.p[i]) && s.p[i] < 0x80 && s.p[i] != '-')
+            return false;
+    return s.len > 0 && s.len <= LABEL_LEN_MAX && s.p[0] != '-' && s.p[s.len - 1] != '-';
+}
+
+/* Do all parts between the dots fit? */
+static bool parts_fit(struct bytes s, bool (*fits)(struct bytes))
+{
+    const uint8_t *dot;
+
+    while ((dot = s.len > 0 ? memchr(s.p, '.', s.len) : NULL) != NULL) {
+        size_t len = (size_t)(dot - s.p);
+        if (!fits(bytes_of(s.p, len)))
+            return false;
+        s = bytes_of(dot + 1, s.len - len - 1);
+    }
+    return fits(s);
+}
+
+bool text_is_email(struct bytes s)
+{
+    const uint8_t *at = s.len > 0 && s.len <= EMAIL_LEN_MAX ? memchr(s.p, '@', s.len) : NULL;
+
+    if (at == NULL || at - s.p > LOCAL_LEN_MAX)
+        return false;
+    size_t local = (size_t)(at - s.p);
+    return parts_fit(bytes_of(s.p, local), atom_fits) &&
+           parts_fit(bytes_of(at + 1, s.len - local - 1), label_fits);
 }
 
 /* local@domain: an '@', the last one of which has something on either side. */

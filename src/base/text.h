@@ -26,6 +26,15 @@ bool text_has_control(struct bytes s);
 bool text_fold_name(struct bytes s, struct buf *out);
 
 /*
+ * Is it an address as people have them (RFC 5321, 4.1.2, with the UTF-8 of RFC 6531)? A local part
+ * of 1 to 64 bytes, atoms with dots between; one '@'; a domain of labels with dots between, each 1
+ * to 63 bytes, of letters, digits and hyphens, no hyphen at either end; at most 254 bytes in all.
+ * Quoted local parts and addresses in brackets are not taken, characters beyond ASCII are: whether
+ * those may stand in a name is text_fold_email's to say. `s` must be valid UTF-8.
+ */
+bool text_is_email(struct bytes s);
+
+/*
  * The form under which an e-mail address is unique: the whole address folded as a name. False, and
  * *out untouched, where it is not local@domain (the last '@' counts, neither part is empty, folded
  * or not), has more than 254 bytes (RFC 5321, 4.5.3.1), or holds what a name may not hold: no

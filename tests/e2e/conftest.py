@@ -56,6 +56,27 @@ def new_server(request, tmp_path):
             server.abandon()
 
 
+@pytest.fixture(scope="module")
+def shared_server(request, tmp_path_factory):
+    """One server for all tests of a module whose cases do not disturb each other. Its options are
+    the module's OPTIONS, where it has some, with underscores."""
+    options = {"--" + key.replace("_", "-"): value
+               for key, value in getattr(request.module, "OPTIONS", {}).items()}
+    shared = Server(tmp_path_factory.mktemp("shared") / "data", options)
+    try:
+        yield shared.start()
+        shared.check_replay(next(ENDINGS))
+    finally:
+        shared.abandon()
+
+
+@pytest.fixture(scope="module")
+def shared_rest(shared_server):
+    client = Rest(shared_server)
+    yield client
+    client.close()
+
+
 @pytest.fixture
 def server(new_server):
     return new_server()

@@ -228,6 +228,56 @@ static void test_email(void **state)
     assert_email(bytes_of(p, 255), no);
 }
 
+static void test_is_email(void **state)
+{
+    (void)state;
+    static const char *const fine[] = {
+        "a@b",
+        "user1@example.com",
+        "User.Name+tag@Example.COM",
+        "!#$%&'*+-/=?^_`{|}~@example.org",
+        "0@0.0",
+        "a.b.c@d-e.f--g.h",
+        "a@localhost",
+        "a@xn--bcher-kva.example",
+        "\xc3\xbc.\xc3\xbc@b\xc3\xbc.example",
+        "\xe5\x90\x8d@\xe4\xbe\x8b.jp",
+    };
+    static const char *const refused[] = {
+        "",        "@",          "a",     "a@",      "@b",          "a@b@c",  "\"a@b\"@c",
+        "\"a\"@b", ".a@b",       "a.@b",  "a..b@c",  ".@b",         "a@.b",   "a@b.",
+        "a@b..c",  "a@.",        "a@-b",  "a@b-",    "a@b.-c",      "a@b-.c", "a@-",
+        "a@b_c",   "a@b c",      "a b@c", "a@[::1]", "a@[1.2.3.4]", "a@b:25", "a(x)@b",
+        "a<b@c>",  "<a@b>",      "a,b@c", "a;b@c",   "a:b@c",       "a\\b@c", "a[b@c",
+        "a]b@c",   "mailto:a@b", "a@b/c", "a@b?c",   "a@b!c",       "a@b\n",  "\ta@b",
+        "a@b,c@d", "A <a@b>",    "a@b%c", "a\"b@c",  "a@'b'",       "a@b+c",
+    };
+    uint8_t p[300];
+
+    for (size_t i = 0; i < COUNT_OF(fine); i++)
+        if (!text_is_email(bytes_cstr(fine[i])))
+            fail_msg("%s", fine[i]);
+    for (size_t i = 0; i < COUNT_OF(refused); i++)
+        if (text_is_email(bytes_cstr(refused[i])))
+            fail_msg("%s", refused[i]);
+    assert_false(text_is_email((struct bytes){NULL, 0}));
+    assert_false(text_is_email(BYTES("a@b\0")));
+
+    /* Each length at its limit, and one beyond. */
+    memset(p, 'a', sizeof p);
+    p[64] = '@';
+    assert_true(text_is_email(bytes_of(p, 64 + 1 + 63)));
+    assert_false(text_is_email(bytes_of(p, 64 + 1 + 64)));
+    p[64 + 1 + 63] = p[64 + 1 + 63 + 1 + 63] = '.';
+    assert_true(text_is_email(bytes_of(p, 254)));
+    p[64 + 1 + 63 + 1 + 63 + 1 + 30] = '.';
+    assert_true(text_is_email(bytes_of(p, 254)));
+    assert_false(text_is_email(bytes_of(p, 255)));
+    p[64] = 'a';
+    p[65] = '@';
+    assert_false(text_is_email(bytes_of(p, 100)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_folding_twice_is_folding_once),
         cmocka_unit_test(test_case_makes_no_difference_to_ascii),
         cmocka_unit_test(test_email),
+        cmocka_unit_test(test_is_email),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
