@@ -5,6 +5,8 @@
 #include "api/pending.h"
 #include "base/json_write.h"
 
+#include <stdlib.h>
+
 /* ---- POST /groups ---------------------------------------------------------------------------- */
 
 static void group_created(struct proposal *proposal, enum err err, uint64_t cursor)
@@ -42,6 +44,27 @@ static enum err add_member_number(struct call *call, struct json element, struct
     return ERR_ok;
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* How many members these numbers make: repeats count once. */
+static uint32_t count_members(struct api *a, const struct buf *numbers)
+{
+    struct record_u32s list = {numbers->p, (uint32_t)(numbers->len / 4)};
+    uint32_t *sorted = arena_alloc(&a->arena, list.count * sizeof *sorted);
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < list.count; i++)
+        sorted[i] = record_u32s_at(&list, i);
+    qsort(sorted, list.count, sizeof *sorted, compare_numbers);
+    for (uint32_t i = 0; i < list.count; i++)
+        count += i == 0 || sorted[i] != sorted[i - 1];
+    return count;
+}
+
 /* The numbers of the members, in the order of the request, the caller last where not named. */
 static enum err read_members(struct call *call, struct buf *numbers, struct problem *problem)
 {
@@ -63,7 +86,9 @@ static enum err read_members(struct call *call, struct buf *numbers, struct prob
         caller_there = record_u32s_at(&so_far, i) == call->user->number;
     if (!caller_there)
         buf_add_u32le(numbers, call->user->number);
-    return numbers->len / 4 <= a->limits.group_members_max ? ERR_ok : ERR_group_full;
+    if (numbers->len / 4 <= a->limits.group_members_max)
+        return ERR_ok;
+    return count_members(a, numbers) <= a->limits.group_members_max ? ERR_ok : ERR_group_full;
 }
 
 enum err groups_create(struct call *call, struct problem *problem)
