@@ -167,10 +167,19 @@ FUZZ_CFLAGS  := -std=gnu11 -O1 -g -fno-strict-aliasing -pthread -fno-omit-frame-
                 -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_LIB_OBJ := $(patsubst %.c,build/fuzzer/obj/%.o,$(foreach r,$(ROOMS),$(SRC_$(r))))
 
+# The whole server needs src/*.c too, its clients, and seams for clocks, randomness and threads.
+FUZZ_SERVER       := $(filter-out src/main.c,$(SRC_top)) $(wildcard fuzz/server_*.c)
+FUZZ_SERVER_CALLS := clock_wall_ms clock_mono_ms crypto_random crypto_siphash uuid_random \
+                     password_pool_new password_pool_free password_hash password_verify \
+                     password_fd password_dispatch
+$(BUILD)/fuzz/run_server build/fuzzer/server: FUZZ_WRAP := $(FUZZ_SERVER_CALLS:%=-Wl,--wrap=%)
+$(BUILD)/fuzz/run_server: $(call obj,$(FUZZ_SERVER))
+build/fuzzer/server: $(FUZZ_SERVER:%.c=build/fuzzer/obj/%.o)
+
 $(FUZZ_RUNNERS): $(BUILD)/fuzz/run_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/runner.o \
                  $(call lib,api core net auth model log base)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson
+	$(Q)$(CC) $(LDFLAGS) $(FUZZ_WRAP) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -ljansson
 
 .PHONY: corpora fuzz-build
 fuzz-build: $(FUZZ_RUNNERS)
@@ -187,7 +196,7 @@ build/fuzzer/libchat.a: $(FUZZ_LIB_OBJ)
 	$(Q)ar rcs $@ $^
 
 $(FUZZ_BINS): build/fuzzer/%: build/fuzzer/obj/fuzz/fuzz_%.o build/fuzzer/libchat.a
-	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) -ljansson
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(FUZZ_WRAP) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -ljansson
 
 .PHONY: fuzz fuzz-run fuzz-bins
 fuzz-bins: $(FUZZ_BINS)

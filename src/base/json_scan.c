@@ -411,6 +411,8 @@ static enum scan_state scan_step(struct scan *s, enum scan_state state)
 const char *json_scan(struct bytes text, struct json_limits limits, struct arena *arena,
                       struct json_tokens *tokens)
 {
+    if (text.len == 0)
+        text = BYTES(""); /* no arithmetic on NULL */
     struct scan s = {.text = text.p,
                      .p = text.p,
                      .end = text.p + text.len,
