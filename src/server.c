@@ -265,6 +265,22 @@ static void raise_descriptor_limit(const struct config *c)
                   (unsigned long long)limit.rlim_cur);
 }
 
+/*
+ * What is in memory is nobody's to read from a file that a crash left: tokens, keys, messages. A
+ * limit of 1 and not of 0: where a program collects core files Linux minds no limit but that one
+ * (do_coredump in fs/coredump.c).
+ */
+static void forbid_core_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_CORE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max < 1 ? limit.rlim_max : 1;
+    if (setrlimit(RLIMIT_CORE, &limit) != 0)
+        diag_warn("cannot forbid core files: %s", strerror(errno));
+}
+
 static enum exit_code listen_on(struct server *s)
 {
     const char *why = "";
@@ -348,6 +364,8 @@ enum exit_code server_run(const struct config *config)
 
     s->config = config;
     s->lock_fd = -1;
+    if (config->core_files == 0)
+        forbid_core_files();
     code = read_lists(s);
     if (code == EXIT_FINE)
         code = hold_data_dir(s);

@@ -3,6 +3,7 @@ import itertools
 
 import requests
 
+from .secrets import HASH
 from .socket import Socket
 from .server import PATIENCE
 
@@ -26,8 +27,20 @@ class Rest:
         fields = dict(headers or {})
         if token:
             fields.setdefault("authorization", f"bearer {token}")
-        return self.http.request(method, self.server.http(path), json=body, headers=fields,
-                                 timeout=PATIENCE)
+        answer = self.http.request(method, self.server.http(path), json=body, headers=fields,
+                                   timeout=PATIENCE)
+        self.learn(body, answer)
+        return answer
+
+    def learn(self, body, answer):
+        """An answer that hands out something is learnt from, any other holds no secret."""
+        secrets = self.server.secrets
+        if isinstance(body, dict):
+            secrets.learn_password(body.get("password"))
+        if answer.ok:
+            secrets.learn_answer(answer.json() if answer.content else None)
+        else:
+            secrets.check("an answer", f"{answer.headers}\n{answer.text}", [HASH])
 
     def ok(self, status, method, path, body=None, token=None):
         answer = self.call(method, path, body, token)
@@ -48,7 +61,7 @@ def assert_error(answer, status, code):
 class User:
     """Somebody who has registered and logged in."""
 
-    def __init__(self, rest, name=None, password="0000"):
+    def __init__(self, rest, name=None, password="a secret of theirs"):
         self.rest = rest
         self.server = rest.server
         self.name = name or f"user{next(NUMBERS)}"
@@ -107,4 +120,4 @@ class Device:
     def connect(self, after=None, **options):
         server = self.user.server
         query = "" if after is None else f"?after={after}"
-        return server.keep(Socket(server.ws(self.path + query), **options))
+        return server.keep(Socket(server.ws(self.path + query), server.secrets, **options))

@@ -6,6 +6,8 @@ import subprocess
 import threading
 from pathlib import Path
 
+from .secrets import HASH, Secrets
+
 ROOT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("GROUPS_CHAT_BIN", "build/groups-chat"))
 if not BINARY.is_absolute():
@@ -101,6 +103,7 @@ class Server:
         self.port = None
         self.address = None
         self.closeables = []
+        self.secrets = Secrets()
 
     def arguments(self):
         words = ["--data", str(self.data)]
@@ -137,7 +140,23 @@ class Server:
         self.err.thread.join(PATIENCE)
         self.process = None
         assert not SANITIZER.search(self.err.text()), self.err.text()
+        self.check_lines()
         return code
+
+    def check_lines(self):
+        """No line that it has written holds a secret."""
+        self.secrets.learn_key(self.data / "key")
+        for name, lines in ("stderr", self.err), ("stdout", self.out):
+            self.secrets.check(name, lines.text(), [HASH])
+
+    def check_files(self):
+        """Neither do its files, nor what the tools print of them."""
+        self.secrets.learn_key(self.data / "key")
+        self.secrets.check_files(self.data)
+        for options in [], ["--texts", "--json"]:
+            dump = run(["journal", "dump", str(self.data), *options])
+            assert dump.returncode in (0, 3), dump.stderr
+            self.secrets.check("the dump", dump.stdout + dump.stderr, [HASH])
 
     def stop(self, number=signal.SIGTERM):
         """Ends it with this signal and checks that it ended as that signal asks."""
@@ -170,6 +189,7 @@ class Server:
         self.start()
         assert self.digest() == before
         self.stop()
+        self.check_files()
 
     def abandon(self):
         """Ends it without a question, where a test has failed already."""

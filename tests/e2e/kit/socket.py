@@ -9,6 +9,7 @@ import threading
 
 import websockets
 
+from .secrets import HASH, Secrets
 from .server import PATIENCE
 
 # RPC methods.
@@ -79,10 +80,12 @@ async def connect(url, **options):
 
 
 class Socket:
-    """One connection. Events that nobody asked for yet wait in the order in which they came."""
+    """One connection. Events that nobody asked for yet wait in the order in which they came. What
+    comes must hold none of `secrets`."""
 
-    def __init__(self, url, **options):
+    def __init__(self, url, secrets=None, **options):
         self.url = url
+        self.secrets = secrets or Secrets()
         self.ids = itertools.count(1)
         self.incoming = queue.Queue()
         self.waiting = collections.deque()
@@ -119,6 +122,8 @@ class Socket:
         if isinstance(item, Closed):
             self.closed = item
             raise item
+        if item.type == T_REPLY:
+            self.secrets.check("a reply", item.raw, [HASH])
         return item
 
     def recv(self):

@@ -1,0 +1,78 @@
+"""What nobody may read in a log, an answer, a dump or a file: passwords, tokens, messaging URLs and
+the signing key. The kit learns each where it is handed out, and looks for all of them wherever a
+server has written something."""
+import base64
+import uuid
+
+# Shorter ones stand in other words by chance; the kit's own passwords are longer.
+LEN_MIN = 8
+
+# What stands for a password in the journal: it belongs there, and nowhere else.
+HASH = b"$argon2"
+
+# A piece of this many zeros is the part of a segment that was not written yet.
+PIECE = 256 << 10
+
+
+class Secrets:
+    """The secrets of one data directory."""
+
+    def __init__(self):
+        self.known = {}
+
+    def _add(self, name, *forms):
+        for form in forms:
+            if len(form) >= LEN_MIN:
+                self.known[form] = name
+
+    def learn_password(self, password):
+        if isinstance(password, str):
+            self._add("a password", password.encode(errors="surrogatepass"))
+
+    def learn_token(self, token):
+        """The token, and its signature alone: with that anybody makes the rest."""
+        self._add("a token", token.encode(), token.rsplit(".", 1)[-1].encode())
+
+    def learn_url(self, url):
+        text = url.split("?")[0].rsplit("/", 1)[-1]
+        self._add("a messaging URL", text.encode(), uuid.UUID(text).bytes)
+
+    def learn_key(self, path):
+        if not path.is_file():
+            return
+        key = path.read_bytes()
+        self._add("the signing key", key, key.hex().encode(), base64.b64encode(key),
+                  base64.urlsafe_b64encode(key).rstrip(b"="))
+
+    def learn_answer(self, body):
+        """What an answer of the REST API hands out."""
+        if isinstance(body, dict):
+            if isinstance(body.get("token"), str):
+                self.learn_token(body["token"])
+            if isinstance(body.get("messaging_url"), str):
+                self.learn_url(body["messaging_url"])
+
+    def check(self, where, data, also=()):
+        """None of them is in this text or in these bytes."""
+        if isinstance(data, str):
+            data = data.encode(errors="surrogateescape")
+        for secret, name in [*self.known.items(), *((word, "a password's hash") for word in also)]:
+            at = data.find(secret)
+            assert at < 0, f"{name} is in {where}: …{data[max(0, at - 60):at + 8]!r}…"
+
+    def check_files(self, directory):
+        """The files of a data directory but for the key, which is one."""
+        for path in sorted(directory.rglob("*")):
+            if path.is_file() and path != directory / "key":
+                self.check(path, written(path))
+
+
+def written(path):
+    """A file up to where it is only zeros."""
+    pieces = []
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            if not piece.strip(b"\0"):
+                break
+            pieces.append(piece)
+    return b"".join(pieces)
