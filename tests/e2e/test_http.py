@@ -449,7 +449,7 @@ def test_more_connections_than_may_be(new_server):
 def test_requests_on_the_way_are_finished_when_the_server_ends(new_server):
     server = new_server(password_cost="high")
     rest = Rest(server)
-    User(rest, "user1")
+    User(rest, "user1", password="0000")
     connection = raw.Connection(server)
     # The 401 of the first shows that the second, in the same packet, has been read.
     connection.send(raw.request("POST", "/sessions", server, b"{}") + raw.request(
