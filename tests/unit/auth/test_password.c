@@ -1,7 +1,9 @@
 #include "auth/password.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -9,6 +11,28 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+/* Stands in front of the library's check and counts. A worker is done with this when its answer is
+ * there. */
+static pthread_mutex_t checked_mutex = PTHREAD_MUTEX_INITIALIZER;
+static unsigned checked;
+static char last_parameters[64];
+
+int crypto_pwhash_argon2id_str_verify(const char *encoded, const char *password,
+                                      unsigned long long len);
+
+int crypto_pwhash_argon2id_str_verify(const char *encoded, const char *password,
+                                      unsigned long long len)
+{
+    typedef int (*verify_fn)(const char *, const char *, unsigned long long);
+    static const char name[] = "crypto_pwhash_argon2id_str_verify";
+
+    assert_int_equal(pthread_mutex_lock(&checked_mutex), 0);
+    checked++;
+    (void)snprintf(last_parameters, sizeof last_parameters, "%.*s", 28, encoded);
+    assert_int_equal(pthread_mutex_unlock(&checked_mutex), 0);
+    return ((verify_fn)dlsym(RTLD_NEXT, name))(encoded, password, len);
+}
 
 /* What done has told. */
 struct answer {
@@ -124,6 +148,28 @@ static void test_nobody(void **state)
         assert_int_equal(answers[i].result.err, ERR_bad_credentials);
     }
     assert_int_equal(verify(pool, (struct bytes){NULL, 0}, BYTES("")), ERR_bad_credentials);
+    password_pool_free(pool);
+}
+
+/* Whoever it is, one check at the pool's cost: no more, no less, whether there is such a user, and
+ * whether the password is right. Counted, not timed. */
+static void test_the_same_work_for_nobody(void **state)
+{
+    (void)state;
+    struct password_pool *pool = password_pool_new(PASSWORD_COST_MIN, 1, 4);
+    struct password_result made = hash(pool, BYTES("0000"));
+    const struct bytes encoded[] = {bytes_cstr(made.encoded), {NULL, 0}, BYTES("")};
+    const struct bytes passwords[] = {BYTES("0000"), BYTES("0001"), BYTES("")};
+
+    for (size_t i = 0; i < sizeof encoded / sizeof encoded[0]; i++) {
+        for (size_t k = 0; k < sizeof passwords / sizeof passwords[0]; k++) {
+            unsigned before = checked;
+            enum err expected = i == 0 && k == 0 ? ERR_ok : ERR_bad_credentials;
+            assert_int_equal(verify(pool, encoded[i], passwords[k]), expected);
+            assert_int_equal(checked, before + 1);
+            assert_memory_equal(last_parameters, "$argon2id$v=19$m=8,t=1,p=1$", 27);
+        }
+    }
     password_pool_free(pool);
 }
 
@@ -309,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_passwords_are_bytes),
         cmocka_unit_test(test_arguments_are_copied),
         cmocka_unit_test(test_nobody),
+        cmocka_unit_test(test_the_same_work_for_nobody),
         cmocka_unit_test(test_what_is_no_hash),
         cmocka_unit_test(test_cost_of_the_hash_counts),
         cmocka_unit_test(test_queue_is_bounded),
