@@ -51,7 +51,7 @@ ROUTES = {
         lambda scene: {"username": next(NAMES), "password": "0000"},
         row(201, 201, 201, 201, 201, 201, 201)),
     ("POST", "/login"): (
-        lambda scene: {"username": scene.witness.name, "password": "0000"},
+        lambda scene: {"username": scene.witness.name, "password": scene.witness.password},
         row(200, 200, 200, 200, 200, 200, 200)),
     ("POST", "/sessions"): (
         lambda scene: DEVICE,
