@@ -229,6 +229,7 @@ static struct net_options net_options_of(const struct config *c)
         .head_timeout_s = (uint32_t)c->head_timeout,
         .body_timeout_s = (uint32_t)c->body_timeout,
         .idle_timeout_s = (uint32_t)c->idle_timeout,
+        .message_timeout_s = (uint32_t)c->message_timeout,
         .ping_interval_s = (uint32_t)c->ping_interval};
 }
 

@@ -34,6 +34,7 @@ struct net_options {
     uint32_t send_queue_max; /* bytes that may wait for one reader */
     uint32_t connections_max;
     uint32_t head_timeout_s, body_timeout_s, idle_timeout_s, ping_interval_s;
+    uint32_t message_timeout_s; /* from the first byte of a WebSocket message to its last */
 };
 
 struct net_hooks {

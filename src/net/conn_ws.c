@@ -104,6 +104,15 @@ static void both_closed(struct conn *c)
     }
 }
 
+/* What has just become partial has its deadline from now on; what was partial before keeps its. */
+static void wait_for_rest(struct conn *c)
+{
+    if (!ws_is_partial(&c->ws) || c->ws.late_s > 0)
+        return;
+    c->ws.late_s = c->net->now_s + c->net->options.message_timeout_s + 1;
+    due_set(c, DUE_PING); /* it may be nearer than the next ping */
+}
+
 void conn_ws_take(struct conn *c, struct bytes in)
 {
     static const struct ws_hooks hooks = {.on_event = on_event};
@@ -113,8 +122,10 @@ void conn_ws_take(struct conn *c, struct bytes in)
     c->pinged = 0;
     buf_shrink(&n->text, NET_JOIN_MAX);
     enum ws_close fault = ws_read(&c->ws, in, n->options.message_max, &hooks, &t);
-    if (c->state == CONN_WEBSOCKET)
+    if (c->state == CONN_WEBSOCKET) {
         flush_pongs(&t);
+        wait_for_rest(c);
+    }
     if (t.closed || fault) {
         if (c->state == CONN_WEBSOCKET)
             send_close(c, t.closed ? t.code : fault, (struct bytes){NULL, 0});
@@ -132,4 +143,9 @@ void conn_ws_silent(struct conn *c)
     }
     c->pinged = 1;
     out_add_bytes(c, BYTES("\x89\x00"));
+}
+
+void conn_ws_late(struct conn *c)
+{
+    conn_close(c, WS_CLOSE_POLICY, BYTES("the message took too long"));
 }

@@ -29,7 +29,10 @@ static uint32_t period_s(const struct conn *c)
 
 static uint32_t due_at(const struct conn *c)
 {
-    return c->since_s + period_s(c) + 1;
+    uint32_t at = c->since_s + period_s(c) + 1;
+    if (c->due == DUE_PING && c->ws.late_s > 0 && c->ws.late_s < at)
+        at = c->ws.late_s; /* signs of life do not put this off */
+    return at;
 }
 
 static void place(struct conn *c)
@@ -71,7 +74,10 @@ static void fire(struct conn *c)
         conn_http_late(c);
         return;
     case DUE_PING:
-        conn_ws_silent(c);
+        if (c->ws.late_s > 0 && c->ws.late_s <= c->net->now_s)
+            conn_ws_late(c);
+        else
+            conn_ws_silent(c);
         if (c->due == DUE_PING)
             place(c);
         return;

@@ -52,7 +52,7 @@ enum due {
     DUE_HEAD, /* the head of a request */
     DUE_BODY, /* its body */
     DUE_IDLE, /* the next request, or that the client takes its answer */
-    DUE_PING, /* a sign of life on a WebSocket */
+    DUE_PING, /* a sign of life on a WebSocket, and the end of a message that has begun */
     DUE_CLOSE /* the peer's half of the closing handshake, or its end of the stream */
 };
 #define DUE_CLOSE_S 5
@@ -184,6 +184,8 @@ void conn_http_release(struct conn *c);
 void conn_ws_take(struct conn *c, struct bytes in);
 /* A ping_interval_s of silence has passed. */
 void conn_ws_silent(struct conn *c);
+/* A message or frame began message_timeout_s ago and is not whole yet. */
+void conn_ws_late(struct conn *c);
 /* More than send_queue_max waits: drops what can be dropped and closes with 1013. */
 void conn_ws_slow(struct conn *c);
 

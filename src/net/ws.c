@@ -341,6 +341,7 @@ enum ws_close ws_read(struct ws_state *s, struct bytes in, uint32_t message_max,
     if (s->partial)
         fault = go_on_partial(&r, in, &at);
     while (!fault && !r.stopped && at < in.len) {
+        s->late_s = s->message ? s->late_s : 0;
         struct bytes rest = {in.p + at, in.len - at};
         struct head h;
         if ((fault = head_read(&r, rest, &h)))
@@ -353,6 +354,7 @@ enum ws_close ws_read(struct ws_state *s, struct bytes in, uint32_t message_max,
         fault = take_frame(&r, bytes_of(rest.p, (size_t)h.total), &h);
         at += (size_t)h.total;
     }
+    s->late_s = ws_is_partial(s) ? s->late_s : 0;
     return fault;
 }
 
@@ -360,5 +362,5 @@ void ws_state_release(struct ws_state *s)
 {
     buf_drop(&s->partial);
     buf_drop(&s->message);
-    s->fragments = s->checked = 0;
+    s->fragments = s->checked = s->late_s = 0;
 }

@@ -27,7 +27,7 @@ enum ws_close {
     WS_CLOSE_PROTOCOL = 1002,
     WS_CLOSE_UNSUPPORTED = 1003,  /* a binary message */
     WS_CLOSE_INVALID_DATA = 1007, /* not UTF-8 */
-    WS_CLOSE_POLICY = 1008,       /* too fast */
+    WS_CLOSE_POLICY = 1008,       /* a message that does not end */
     WS_CLOSE_TOO_BIG = 1009,
     WS_CLOSE_INTERNAL = 1011,
     WS_CLOSE_TRY_AGAIN = 1013, /* reader too slow: resume from the cursor */
@@ -50,6 +50,8 @@ struct ws_state {
     struct buf *message; /* the fragments of a message that is not complete; NULL at rest */
     uint32_t fragments;
     uint32_t checked; /* bytes of the message that are known to be whole code points */
+    uint32_t late_s;  /* the user's, for a deadline of what is partial; ws_read makes it 0 each time
+                       * that nothing is */
 };
 /* Frees what is held; {0} afterwards. Not from inside on_event. */
 void ws_state_release(struct ws_state *s);

@@ -462,6 +462,76 @@ static void test_long_silence(void **state)
     world_release(&w);
 }
 
+/* Sends bytes and lets the server read them. */
+static void drip(struct world *w, struct client *k, struct bytes bytes)
+{
+    say(k, bytes);
+    turns(w, 3);
+}
+
+#define LATE "\x88\x1b\x03\xf0the message took too long"
+
+/* A message that has begun has its deadline, whatever signs of life there are meanwhile. */
+static void test_late_messages(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w);
+    struct client *frame = client_ws(&w), *fragment = client_ws(&w), *pings = client_ws(&w);
+    drip(&w, frame, BYTES("\x81"));
+    say_frame(fragment, 0x01, BYTES("a"));
+    turns(&w, 3);
+    for (int i = 0; i < 3; i++) {
+        net_skip_time(w.net, 10);
+        drip(&w, frame, i == 0 ? BYTES("\xff") : BYTES("\0"));
+        say_frame(fragment, i == 1 ? 0x89 : 0x00, BYTES("b"));
+        say_frame(pings, 0x8A, BYTES(""));
+        turns(&w, 3);
+    }
+    got_is(frame, BYTES(""));
+    got_is(fragment, BYTES("\x8a\x01"
+                           "b"));
+    net_skip_time(w.net, 1);
+    until_text(frame, BYTES("too long"));
+    until_text(fragment, BYTES("too long"));
+    got_is(frame, BYTES(LATE));
+    got_is(fragment, BYTES("\x8a\x01"
+                           "b" LATE));
+    got_is(pings, BYTES(""));
+    net_skip_time(w.net, DUE_CLOSE_S + 1); /* no close frame of theirs comes */
+    until_eof(frame);
+    until_eof(fragment);
+    assert_int_equal(w.closed, 2);
+    assert_int_equal(net_count(w.net), 1);
+    world_release(&w);
+}
+
+/* The deadline is one message's: who always has some message under way is not late. */
+static void test_messages_without_a_pause(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w);
+    struct client *frames = client_ws(&w), *fragments = client_ws(&w), *pongs = client_ws(&w);
+    drip(&w, frames, BYTES("\x81\x81"));
+    say_frame(fragments, 0x01, BYTES("x"));
+    drip(&w, pongs, BYTES("\x8a\x80"));
+    for (int i = 0; i < 5; i++) {
+        net_skip_time(w.net, 29);
+        drip(&w, frames, BYTES("\1\2\3\4x\x81\x81"));
+        say_frame(fragments, 0x80, BYTES("y"));
+        drip(&w, fragments, BYTES("\x01\x81\1\2\3\4y"));
+        drip(&w, pongs, BYTES("\1\2\3\4\x8a\x80"));
+    }
+    assert_int_equal(net_count(w.net), 3);
+    assert_int_equal(w.closed, 0);
+    net_skip_time(w.net, 31);
+    until_text(frames, BYTES("too long"));
+    until_text(fragments, BYTES("too long"));
+    until_text(pongs, BYTES("too long"));
+    world_release(&w);
+}
+
 static void test_reset_by_peer(void **state)
 {
     struct world w;
@@ -525,6 +595,8 @@ int main(void)
         cmocka_unit_test(test_drained),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_long_silence),
+        cmocka_unit_test(test_late_messages),
+        cmocka_unit_test(test_messages_without_a_pause),
         cmocka_unit_test(test_reset_by_peer),
         cmocka_unit_test(test_free_under_way),
     };

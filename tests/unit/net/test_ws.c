@@ -413,6 +413,9 @@ static void test_rest_is_empty(void **state)
         assert_int_equal(ws_read(&s, bytes_of(b.p + i, 1), 100, &hooks, &o), 0);
         if (i + 1 < b.len)
             assert_true(ws_is_partial(&s));
+        if (i == 0)
+            s.late_s = 7;
+        assert_int_equal(s.late_s, i + 1 < b.len ? 7 : 0);
     }
     assert_false(ws_is_partial(&s));
     assert_int_equal(o.events, 1);

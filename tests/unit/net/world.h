@@ -361,6 +361,7 @@ static const struct net_options world_options = {
     .head_timeout_s = 10,
     .body_timeout_s = 15,
     .idle_timeout_s = 60,
+    .message_timeout_s = 30,
     .ping_interval_s = 25,
 };
 
