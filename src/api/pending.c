@@ -17,8 +17,7 @@ struct pending *pending_new(struct api *a, struct conn *c)
         a->free_pending_count--;
         __builtin_prefetch(a->free_pendings); /* the next message's */
     } else {
-        p = aligned_alloc(_Alignof(struct pending), sizeof *p);
-        ENSURE(p != NULL); /* out of memory ends the process */
+        p = xaligned(_Alignof(struct pending), sizeof *p);
     }
     p->proposal = (struct proposal){NULL, c};
     p->api = a;

@@ -136,8 +136,8 @@ static enum err job_verify(struct password_pool *pool, const struct job *job)
         encoded = decoy_get(pool);
     if (encoded == NULL)
         return ERR_busy;
-    bool same = crypto_password_verify(encoded, password);
-    return same && real ? ERR_ok : ERR_bad_credentials;
+    enum err err = crypto_password_verify(encoded, password);
+    return err == ERR_ok && !real ? ERR_bad_credentials : err;
 }
 
 static void job_work(struct password_pool *pool, struct job *job)

@@ -1,6 +1,8 @@
 #include "base/crypto.h"
 
+#include <errno.h>
 #include <sodium.h>
+#include <stdlib.h>
 
 #include "base/ensure.h"
 
@@ -99,7 +101,69 @@ bool crypto_password_hash(struct bytes password, uint64_t passes, size_t memory,
                                       memory) == 0;
 }
 
-bool crypto_password_verify(const char *encoded, struct bytes password)
+/* What crypto_password_hash has put into its text. */
+struct encoded {
+    unsigned long long passes;
+    size_t memory;
+    uint8_t salt[crypto_pwhash_argon2id_SALTBYTES];
+    uint8_t hash[32];
+};
+
+/* Reads the number between `before` and `behind`; NULL where it is not there. */
+static const char *read_number(const char *s, const char *before, unsigned long *out)
 {
-    return crypto_pwhash_argon2id_str_verify(encoded, (const char *)password.p, password.len) == 0;
+    if (strncmp(s, before, strlen(before)) != 0)
+        return NULL;
+    char *end;
+    *out = strtoul(s + strlen(before), &end, 10);
+    return end;
+}
+
+/* Reads `len` bytes, behind a '$'. */
+static const char *read_bytes(const char *s, uint8_t *out, size_t len)
+{
+    size_t got = 0;
+    const char *end = NULL;
+    if (*s != '$' || sodium_base642bin(out, len, s + 1, strlen(s + 1), NULL, &got, &end,
+                                       sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0)
+        return NULL;
+    return got == len ? end : NULL;
+}
+
+static bool decode(const char *s, struct encoded *e)
+{
+    unsigned long kib, passes, lanes;
+    s = read_number(s, "$argon2id$v=19$m=", &kib);
+    if (s != NULL)
+        s = read_number(s, ",t=", &passes);
+    if (s != NULL)
+        s = read_number(s, ",p=", &lanes);
+    if (s == NULL || lanes != 1 || kib > SIZE_MAX / 1024)
+        return false;
+    e->passes = passes;
+    e->memory = kib * 1024;
+    s = read_bytes(s, e->salt, sizeof e->salt);
+    if (s != NULL)
+        s = read_bytes(s, e->hash, sizeof e->hash);
+    return s != NULL && *s == '\0';
+}
+
+/*
+ * Not crypto_pwhash_argon2id_str_verify: it takes memory that it could not have for a password that
+ * is wrong.
+ */
+enum err crypto_password_verify(const char *encoded, struct bytes password)
+{
+    struct encoded e;
+    uint8_t hash[sizeof e.hash];
+
+    if (!decode(encoded, &e))
+        return ERR_bad_credentials;
+    errno = 0;
+    if (crypto_pwhash_argon2id(hash, sizeof hash, (const char *)password.p, password.len, e.salt,
+                               e.passes, e.memory, crypto_pwhash_argon2id_ALG_ARGON2ID13) != 0)
+        return errno == EINVAL ? ERR_bad_credentials : ERR_busy; /* EINVAL: no such work */
+    bool same = sodium_memcmp(hash, e.hash, sizeof hash) == 0;
+    sodium_memzero(hash, sizeof hash);
+    return same ? ERR_ok : ERR_bad_credentials;
 }

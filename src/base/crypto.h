@@ -5,6 +5,7 @@
 #define BASE_CRYPTO_H
 
 #include "base/bytes.h"
+#include "base/err.h"
 
 /* Ends the process where the library cannot start. Idempotent. */
 void crypto_init(void);
@@ -42,7 +43,8 @@ long crypto_base64_decode(struct bytes in, uint8_t *out, size_t out_max);
  * where memory could not be had. Slow and big by intention: worker threads only. */
 bool crypto_password_hash(struct bytes password, uint64_t passes, size_t memory,
                           char out[static CRYPTO_PASSWORD_LEN]);
-/* Is `password` the one behind `encoded` (NUL-terminated)? Worker threads only. */
-bool crypto_password_verify(const char *encoded, struct bytes password);
+/* Is `password` the one behind `encoded` (NUL-terminated)? ERR_bad_credentials: no, or `encoded` is
+ * no hash. ERR_busy: memory could not be had, so it is not known. Worker threads only. */
+enum err crypto_password_verify(const char *encoded, struct bytes password) MUST_CHECK;
 
 #endif

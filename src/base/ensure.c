@@ -13,7 +13,7 @@ void ensure_failed(const char *condition, const char *file, int line)
 }
 
 /* Not an abort: the machine is at its limit, and a core file would not help it. */
-static _Noreturn void out_of_memory(unsigned long size)
+void out_of_memory(unsigned long size)
 {
     dprintf(STDERR_FILENO, "out of memory: %lu bytes could not be had\n", size);
     _exit(EXIT_FAILURE);
@@ -32,6 +32,14 @@ void *xcalloc(unsigned long count, unsigned long size)
     void *p = count == 0 || size == 0 ? calloc(1, 1) : calloc(count, size);
     if (p == NULL)
         out_of_memory(size != 0 && count > SIZE_MAX / size ? SIZE_MAX : count * size);
+    return p;
+}
+
+void *xaligned(unsigned long alignment, unsigned long size)
+{
+    void *p = aligned_alloc(alignment, size);
+    if (p == NULL)
+        out_of_memory(size);
     return p;
 }
 

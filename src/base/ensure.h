@@ -17,5 +17,10 @@ _Noreturn void ensure_failed(const char *condition, const char *file, int line);
 void *xmalloc(unsigned long size);
 void *xcalloc(unsigned long count, unsigned long size);
 void *xrealloc(void *p, unsigned long size);
+/* At a multiple of `alignment`, a power of two that divides `size`. */
+void *xaligned(unsigned long alignment, unsigned long size);
+
+/* How they end: one line on stderr, exit code 1, no core. For a library's "no memory", too. */
+_Noreturn void out_of_memory(unsigned long size);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
+#include "base/ensure.h"
 #include "base/swar.h"
 #include "base/utf8.h"
 
@@ -82,6 +83,8 @@ static struct bytes fold_once(struct bytes s)
         UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE;
     utf8proc_uint8_t *folded = NULL;
     utf8proc_ssize_t len = utf8proc_map(s.p, (utf8proc_ssize_t)s.len, &folded, options);
+    if (len == UTF8PROC_ERROR_NOMEM)
+        out_of_memory(s.len); /* else a good name would be refused */
     if (len < 0)
         return (struct bytes){0};
     return bytes_of(folded, (size_t)len);

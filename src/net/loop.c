@@ -53,8 +53,18 @@ static void on_turn_start(struct ev_loop *ev, ev_check *w, int events)
     loop->now_ms = clock_mono_ms();
 }
 
+/* libev's own would abort. */
+static void *allocate(void *p, long size)
+{
+    if (size > 0)
+        return xrealloc(p, (unsigned long)size);
+    free(p);
+    return NULL;
+}
+
 struct loop *loop_new(void)
 {
+    ev_set_allocator(allocate);
     struct loop *loop = xcalloc(1, sizeof *loop);
     loop->ev = ev_loop_new(EVFLAG_NOENV | EVFLAG_NOINOTIFY | EVFLAG_NOTIMERFD | EVBACKEND_EPOLL);
     ENSURE(loop->ev);

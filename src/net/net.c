@@ -94,8 +94,7 @@ void net_start(struct net *n)
 
 static void chunk_new(struct net *n)
 {
-    struct conn *chunk = aligned_alloc(_Alignof(struct conn), NET_CHUNK * sizeof *chunk);
-    ENSURE(chunk); /* out of memory ends the process */
+    struct conn *chunk = xaligned(_Alignof(struct conn), NET_CHUNK * sizeof *chunk);
     n->chunks = xrealloc(n->chunks, (n->chunk_count + 1) * sizeof(void *));
     n->chunks[n->chunk_count++] = chunk;
     memset(chunk, 0, NET_CHUNK * sizeof *chunk);

@@ -105,8 +105,8 @@ static bool frame_decode(struct bytes frame, const struct head *h, struct bytes 
 {
     struct wslay_frame_iocb part = {0};
     struct wslay_frame_callbacks callbacks = {.recv_callback = on_wslay_recv};
-    if (!feed.ctx)
-        ENSURE(wslay_frame_context_init(&feed.ctx, &callbacks, NULL) == 0);
+    if (!feed.ctx && wslay_frame_context_init(&feed.ctx, &callbacks, NULL) != 0)
+        out_of_memory(8192); /* it has no other fault; about what it asks for */
     feed_frame(frame, h);
     ssize_t n = wslay_frame_recv(feed.ctx, &part);
     if (n >= 0 && (uint64_t)n == h->payload) {

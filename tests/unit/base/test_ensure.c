@@ -60,10 +60,16 @@ static void realloc_too_much(void)
     free(xrealloc(xmalloc(1), too_much));
 }
 
+static void aligned_too_much(void)
+{
+    free(xaligned(64, too_much / 64 * 64));
+}
+
 static void test_out_of_memory_ends_the_process_with_a_message(void **state)
 {
     (void)state;
-    void (*const bodies[])(void) = {malloc_too_much, calloc_too_much, realloc_too_much};
+    void (*const bodies[])(void) = {malloc_too_much, calloc_too_much, realloc_too_much,
+                                    aligned_too_much};
     for (size_t i = 0; i < COUNT_OF(bodies); i++) {
         int status = unit_in_child(bodies[i], out, sizeof out);
         assert_true(WIFEXITED(status));
@@ -95,6 +101,9 @@ static void test_calloc_zeroes_and_realloc_keeps(void **state)
     p = xrealloc(p, 100000);
     for (int i = 0; i < 100; i++)
         assert_int_equal(p[i], 7);
+    free(p);
+    p = xaligned(256, 512);
+    assert_int_equal((uintptr_t)p % 256, 0);
     free(p);
 }
 
