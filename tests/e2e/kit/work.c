@@ -1,42 +1,33 @@
 /*
- * Stands in front of the library's password check and writes down each: a line with the parameters
- * of the hash that was checked against, into the file that WORK names. So a test can compare what
- * was done for whom, without a clock.
+ * Stands in front of the library's Argon2id and writes down each use: a line with the passes, the
+ * bytes of memory and the bytes of the password, into the file that WORK names. So a test can
+ * compare what was done for whom, without a clock. New hashes are made by another function and not
+ * counted.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-typedef int (*verify_fn)(const char *encoded, const char *password, unsigned long long len);
+int crypto_pwhash_argon2id(unsigned char *out, unsigned long long out_len, const char *password,
+                           unsigned long long len, const unsigned char *salt,
+                           unsigned long long passes, size_t memory, int algorithm);
 
-int crypto_pwhash_argon2id_str_verify(const char *encoded, const char *password,
-                                      unsigned long long len);
-
-/* "$argon2id$v=19$m=8,t=1,p=1$salt$hash": up to the fourth dollar. */
-static int parameters_len(const char *encoded)
+int crypto_pwhash_argon2id(unsigned char *out, unsigned long long out_len, const char *password,
+                           unsigned long long len, const unsigned char *salt,
+                           unsigned long long passes, size_t memory, int algorithm)
 {
-    int dollars = 0;
-    int n = 0;
-
-    for (; encoded[n] != '\0' && dollars < 4; n++)
-        dollars += encoded[n] == '$';
-    return n;
-}
-
-int crypto_pwhash_argon2id_str_verify(const char *encoded, const char *password,
-                                      unsigned long long len)
-{
-    verify_fn next = (verify_fn)dlsym(RTLD_NEXT, "crypto_pwhash_argon2id_str_verify");
+    typedef int (*hash_fn)(unsigned char *, unsigned long long, const char *, unsigned long long,
+                           const unsigned char *, unsigned long long, size_t, int);
+    hash_fn next = (hash_fn)dlsym(RTLD_NEXT, "crypto_pwhash_argon2id");
     const char *path = getenv("WORK");
     char line[160];
     int fd = path != NULL ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
 
-    int n = snprintf(line, sizeof line, "%.*s %llu\n", parameters_len(encoded), encoded, len);
+    int n = snprintf(line, sizeof line, "%llu %zu %llu\n", passes, memory, len);
     if (next == NULL || fd < 0 || write(fd, line, (size_t)n) != n)
         abort();
     (void)close(fd);
-    return next(encoded, password, len);
+    return next(out, out_len, password, len, salt, passes, memory, algorithm);
 }

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-/* Stands in front of the library's check and counts. A worker is done with this when its answer is
- * there. */
+/* Stands in front of the library's Argon2id and counts the checks; new hashes are made by another
+ * function. A worker is done with this when its answer is there. */
 static pthread_mutex_t checked_mutex = PTHREAD_MUTEX_INITIALIZER;
 static unsigned checked;
 static unsigned long long last_passes;
@@ -21,21 +21,22 @@ static size_t last_memory;
 
 int crypto_pwhash_argon2id(unsigned char *out, unsigned long long out_len, const char *password,
                            unsigned long long len, const unsigned char *salt,
-                           unsigned long long passes, size_t memory, int alg);
+                           unsigned long long passes, size_t memory, int algorithm);
 
 int crypto_pwhash_argon2id(unsigned char *out, unsigned long long out_len, const char *password,
                            unsigned long long len, const unsigned char *salt,
-                           unsigned long long passes, size_t memory, int alg)
+                           unsigned long long passes, size_t memory, int algorithm)
 {
-    typedef __typeof__(&crypto_pwhash_argon2id) hash_fn;
+    typedef int (*hash_fn)(unsigned char *, unsigned long long, const char *, unsigned long long,
+                           const unsigned char *, unsigned long long, size_t, int);
+    hash_fn next = (hash_fn)dlsym(RTLD_NEXT, "crypto_pwhash_argon2id");
 
     assert_int_equal(pthread_mutex_lock(&checked_mutex), 0);
     checked++;
     last_passes = passes;
     last_memory = memory;
     assert_int_equal(pthread_mutex_unlock(&checked_mutex), 0);
-    return ((hash_fn)dlsym(RTLD_NEXT, "crypto_pwhash_argon2id"))(out, out_len, password, len, salt,
-                                                                 passes, memory, alg);
+    return next(out, out_len, password, len, salt, passes, memory, algorithm);
 }
 
 /* What done has told. */
