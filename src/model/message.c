@@ -166,6 +166,7 @@ struct message *state_new_message(struct model *m, struct member *author,
     buf_add_bytes(&texts, source->client_id);
     buf_add_bytes(&texts, source->data);
     author->last_own = msg->seq;
+    author->own_unread += msg->seq > author->read.seq;
     vec_push(&g->messages, msg);
     g->last_cursor = c->cursor;
     m->message_count++;
@@ -309,6 +310,30 @@ static void mark_move(struct member *mb, struct mark *mark, uint32_t seq, const 
     list_append(&mb->group->by_mark, &mb->by_mark);
 }
 
+/*
+ * The read mark has moved from `from`: how many own messages are still above it? Counted from both
+ * ends at once, as own_message_in looks: down the chain of own messages to the mark, and over the
+ * messages that the mark has passed.
+ */
+static void recount_own_unread(struct member *mb, uint32_t from)
+{
+    uint32_t above = 0, seq = from, passed = 0, own = mb->last_own;
+
+    while (mb->own_unread > 0) {
+        if (own <= mb->read.seq) {
+            mb->own_unread = above;
+            return;
+        }
+        above++;
+        own = group_message(mb->group, own)->previous_own;
+        if (seq == mb->read.seq) {
+            mb->own_unread -= passed;
+            return;
+        }
+        passed += group_message(mb->group, ++seq)->author == mb->user->number;
+    }
+}
+
 /* Read implies delivered, and one event says both: a change that were told as two could be cut in
  * half by a connection that breaks between them. */
 void apply_receipt_mark(struct model *m, const struct record_receipt_mark *r,
@@ -324,7 +349,9 @@ void apply_receipt_mark(struct model *m, const struct record_receipt_mark *r,
                           c};
 
     mark_move(mb, &mb->delivered, r->seq, c);
-    if (read)
+    if (read) {
         mark_move(mb, &mb->read, r->seq, c);
+        recount_own_unread(mb, mv.from);
+    }
     tell_movement(&mv);
 }

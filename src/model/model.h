@@ -88,8 +88,9 @@ struct member {
     struct user *user;
     uint8_t role;
     uint8_t membership;
-    uint32_t active_at; /* place in group->active while active */
-    uint32_t last_own;  /* seq of the newest message of theirs here, or 0 */
+    uint32_t active_at;  /* place in group->active while active */
+    uint32_t last_own;   /* seq of the newest message of theirs here, or 0 */
+    uint32_t own_unread; /* messages of theirs above their own read mark */
     struct mark delivered;
     struct mark read;
     struct list by_mark; /* in group->by_mark: in the order in which the marks moved */

@@ -48,15 +48,17 @@ static void verify_mark(const struct model *m, const struct group *g, const stru
  * of all members together have as many as the group, no chain leaves one out. */
 static uint32_t verify_own_messages(const struct member *mb)
 {
-    uint32_t count = 0, above = mb->group->messages.count + 1;
+    uint32_t count = 0, unread = 0, above = mb->group->messages.count + 1;
 
     for (uint32_t seq = mb->last_own; seq != 0; count++) {
         ENSURE(seq < above);
         const struct message *msg = group_message(mb->group, seq);
         ENSURE(msg != NULL && msg->author == mb->user->number);
         above = seq;
+        unread += seq > mb->read.seq;
         seq = msg->previous_own;
     }
+    ENSURE(mb->own_unread == unread);
     return count;
 }
 

@@ -1,0 +1,96 @@
+#include "model/view.h"
+
+/* The numbers of the messages of a time of membership: first to last, none where first > last. */
+struct range {
+    uint32_t first, last;
+};
+
+/* The number of the newest message up to a cursor; 0 for none. */
+static uint32_t newest_until(const struct group *g, uint64_t cursor)
+{
+    uint32_t low = 0, high = g->messages.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct message *msg = vec_at(&g->messages, middle);
+        if (msg->cursor > cursor)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static const struct span *span_at(const struct member *mb, uint32_t i)
+{
+    return i + 1 < mb->span_count ? &mb->earlier[i] : &mb->span;
+}
+
+static struct range range_of(const struct group *g, const struct span *span)
+{
+    uint32_t before = newest_until(g, span->from - 1);
+    uint32_t last = span->to == UINT64_MAX ? g->messages.count : newest_until(g, span->to);
+    return (struct range){before + 1, last};
+}
+
+/* The first span that has not ended before `cursor`; span_count where there is none. */
+static uint32_t span_after(const struct member *mb, uint64_t cursor)
+{
+    uint32_t low = 0, high = mb->span_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (span_at(mb, middle)->to >= cursor)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+const struct message *view_from(const struct member *mb, uint32_t seq)
+{
+    const struct message *at = group_message(mb->group, seq > 0 ? seq : 1);
+
+    for (uint32_t i = at != NULL ? span_after(mb, at->cursor) : mb->span_count; i < mb->span_count;
+         i++) {
+        struct range r = range_of(mb->group, span_at(mb, i));
+        uint32_t first = at->seq > r.first ? at->seq : r.first;
+        if (first <= r.last)
+            return group_message(mb->group, first);
+    }
+    return NULL;
+}
+
+const struct message *view_until(const struct member *mb, uint32_t seq)
+{
+    uint32_t count = mb->group->messages.count;
+    const struct message *at = group_message(mb->group, seq < count ? seq : count);
+    uint32_t i = at != NULL ? span_after(mb, at->cursor) : 0;
+
+    /* That span may begin behind the message; all before it have ended before. */
+    for (i += at != NULL && i<mb->span_count; i--> 0;) {
+        struct range r = range_of(mb->group, span_at(mb, i));
+        uint32_t last = at->seq < r.last ? at->seq : r.last;
+        if (last >= r.first)
+            return group_message(mb->group, last);
+    }
+    return NULL;
+}
+
+uint32_t view_count(const struct member *mb, uint32_t after)
+{
+    uint32_t count = 0;
+    for (uint32_t i = mb->span_count; i-- > 0;) {
+        struct range r = range_of(mb->group, span_at(mb, i));
+        if (r.last <= after)
+            break;
+        uint32_t first = after + 1 > r.first ? after + 1 : r.first;
+        if (first <= r.last)
+            count += r.last - first + 1;
+    }
+    return count;
+}
+
+uint32_t view_unread(const struct member *mb)
+{
+    return view_count(mb, mb->read.seq) - mb->own_unread;
+}

@@ -1,0 +1,23 @@
+/*
+ * view: what a member sees of a group's messages: those of the times in which they were a member.
+ *
+ * All of it is derived from spans and marks, none of it stored but member.own_unread. Costs a
+ * binary search over the messages a span.
+ */
+#ifndef MODEL_VIEW_H
+#define MODEL_VIEW_H
+
+#include "model/model.h"
+
+/* The nearest message that the member sees with a number of at least, or at most, `seq`; NULL where
+ * there is none. */
+const struct message *view_from(const struct member *mb, uint32_t seq);
+const struct message *view_until(const struct member *mb, uint32_t seq);
+
+/* How many messages the member sees with numbers above `after`. */
+uint32_t view_count(const struct member *mb, uint32_t after);
+
+/* How many of these are above the member's read mark and somebody else's. */
+uint32_t view_unread(const struct member *mb);
+
+#endif
