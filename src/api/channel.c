@@ -1,5 +1,6 @@
 #include "api/channel.h"
 
+#include "api/query.h"
 #include "api/rest.h"
 #include "base/clock.h"
 #include "base/ensure.h"
@@ -34,27 +35,12 @@ void rpc_refuse(struct api *a, struct conn *c, const struct reply *reply, enum e
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static bool query_uint(struct bytes v, uint64_t *out)
-{
-    uint64_t n = 0;
-
-    if (v.len == 0 || v.len > 18)
-        return false;
-    for (size_t i = 0; i < v.len; i++) {
-        if (v.p[i] < '0' || v.p[i] > '9')
-            return false;
-        n = 10 * n + (uint64_t)(v.p[i] - '0');
-    }
-    *out = n;
-    return true;
-}
-
 static bool query_field(struct bytes name, struct bytes value, struct catchup_request *r)
 {
     if (bytes_equal(name, BYTES("after")))
-        return r->has_after = query_uint(value, &r->after);
+        return r->has_after = query_number(value, &r->after);
     if (bytes_equal(name, BYTES("limit")))
-        return r->has_limit = query_uint(value, &r->limit) && r->limit > 0;
+        return r->has_limit = query_number(value, &r->limit) && r->limit > 0;
     if (bytes_equal(name, BYTES("epoch")))
         return r->has_epoch = uuid_parse(value, &r->epoch);
     return true; /* unknown fields are ignored */
@@ -63,17 +49,11 @@ static bool query_field(struct bytes name, struct bytes value, struct catchup_re
 /* ?after=CURSOR&epoch=UUID&limit=N; no value of these needs percent-encoding. */
 static bool read_query(struct bytes query, struct catchup_request *r)
 {
-    while (query.len > 0) {
-        const uint8_t *end = memchr(query.p, '&', query.len);
-        size_t len = end != NULL ? (size_t)(end - query.p) : query.len;
-        const uint8_t *eq = memchr(query.p, '=', len);
-        size_t name_len = eq != NULL ? (size_t)(eq - query.p) : len;
-        struct bytes name = bytes_of(query.p, name_len);
-        struct bytes value = eq != NULL ? bytes_of(eq + 1, len - name_len - 1) : bytes_of(NULL, 0);
+    struct bytes name, value;
+
+    while (query_next(&query, &name, &value)) {
         if (!query_field(name, value, r))
             return false;
-        len += end != NULL;
-        query = bytes_of(query.p + len, query.len - len);
     }
     return true;
 }

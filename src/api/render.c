@@ -179,6 +179,14 @@ void render_ok(struct buf *out, const struct reply *reply, int64_t time, const s
     LIT("}}");
 }
 
+void render_ok_with(struct buf *out, const struct reply *reply, int64_t time, struct bytes members)
+{
+    open_reply(out, reply, time);
+    LIT("true,");
+    buf_add_bytes(out, members);
+    LIT("}}");
+}
+
 void render_refusal(struct buf *out, const struct reply *reply, int64_t time, enum err err,
                     const struct problem *problem)
 {

@@ -39,6 +39,9 @@ struct reply {
 void render_ok(struct buf *out, const struct reply *reply, int64_t time, const struct model *m,
                const struct message *msg, bool duplicate);
 
+/* The reply 11 of an RPC that was done, with more members of its body: "name":value,… */
+void render_ok_with(struct buf *out, const struct reply *reply, int64_t time, struct bytes members);
+
 /* The reply 11 of an RPC that was refused. */
 void render_refusal(struct buf *out, const struct reply *reply, int64_t time, enum err err,
                     const struct problem *problem);

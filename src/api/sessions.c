@@ -3,6 +3,7 @@
  */
 #include "api/field.h"
 #include "api/pending.h"
+#include "api/resource.h"
 #include "base/json_write.h"
 
 static const char *const platform_names[PLATFORM_COUNT] = {"web", "ios", "android", "live"};
@@ -69,6 +70,28 @@ static void session_created(struct proposal *proposal, enum err err, uint64_t cu
     rest_answer(a, p->conn, 201, buf_bytes(out));
     pending_finish(p);
 }
+
+/* ---- GET /sessions --------------------------------------------------------------------------- */
+
+enum err sessions_list(struct call *call, struct problem *problem)
+{
+    struct buf *out = &call->api->body;
+
+    (void)problem;
+    buf_reset(out);
+    BUF_ADD_LIT(out, "{\"sessions\":[");
+    for (const struct session *s = call->user->sessions; s != NULL; s = s->next) {
+        struct listener *oldest;
+        if (s != call->user->sessions)
+            BUF_ADD_LIT(out, ",");
+        resource_session(out, s, hub_session_sockets(s, &oldest) > 0);
+    }
+    BUF_ADD_LIT(out, "]}");
+    rest_answer(call->api, call->conn, 200, buf_bytes(out));
+    return ERR_ok;
+}
+
+/* ---- POST /sessions -------------------------------------------------------------------------- */
 
 static enum err read_session(struct call *call, struct record_session_create *r,
                              struct problem *problem)

@@ -24,7 +24,7 @@ from kit import raw
 from kit.checks import NOBODY
 from kit.people import DEVICE, Rest, User
 from kit.server import ROOT, Server
-from kit.socket import DELIVERED, EVENTS, INFO, READ, SEND, TYPING, TYPING_ENDS, T_MESSAGE
+from kit.socket import DELIVERED, EVENTS, HISTORY, INFO, READ, SEND, TYPING, TYPING_ENDS, T_MESSAGE
 
 ASKERS = ("nobody", "forger", "ended", "stranger", "former", "member", "owner")
 WHO_HAS_A_USER = ASKERS[2:]
@@ -37,6 +37,7 @@ NO_URL = (404, "not_found")
 HIDDEN = (404, "group_not_found")
 NO_MEMBER = (403, "not_a_member")
 FORBIDDEN = (403, "forbidden")
+NO_MESSAGE = (404, "message_not_found")
 
 
 def row(*answers):
@@ -65,6 +66,25 @@ ROUTES = {
     ("PUT", "/groups/:id/left"): (
         lambda scene: {"user_id": scene.other.id},
         row(NO_TOKEN, NO_TOKEN, FORBIDDEN, HIDDEN, FORBIDDEN, FORBIDDEN, 200)),
+    ("GET", "/users"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
+    ("GET", "/users/me"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
+    ("GET", "/users/:id"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
+    ("GET", "/sessions"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
+    ("GET", "/sync"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
+    ("GET", "/groups"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
+    ("GET", "/groups/:id"): (
+        None, row(NO_TOKEN, NO_TOKEN, 200, HIDDEN, NO_MEMBER, 200, 200)),
+    ("GET", "/groups/:id/members"): (
+        None, row(NO_TOKEN, NO_TOKEN, 200, HIDDEN, NO_MEMBER, 200, 200)),
+    ("GET", "/groups/:id/receipts"): (
+        None, row(NO_TOKEN, NO_TOKEN, 200, HIDDEN, NO_MEMBER, 200, 200)),
+    ("GET", "/groups/:id/messages"): (
+        None, row(NO_TOKEN, NO_TOKEN, 200, HIDDEN, 200, 200, 200)),
+    ("POST", "/groups/:id/messages"): (
+        lambda scene: {"data": "x"},
+        row(NO_TOKEN, NO_TOKEN, 201, HIDDEN, NO_MEMBER, 201, 201)),
+    ("GET", "/messages/:id"): (
+        None, row(NO_TOKEN, NO_TOKEN, 200, NO_MESSAGE, 200, 200, 200)),
     # The handshake of a messaging URL: each asker's own.
     ("GET", "/:id"): (
         None,
@@ -74,6 +94,8 @@ ROUTES = {
 RPCS = {
     INFO: (lambda scene: {}, row(NO_URL, NO_URL, NO_URL, "ok", "ok", "ok", "ok")),
     EVENTS: (lambda scene: {}, row(NO_URL, NO_URL, NO_URL, "ok", "ok", "ok", "ok")),
+    HISTORY: (lambda scene: {"group_id": scene.group},
+              row(NO_URL, NO_URL, NO_URL, HIDDEN, "ok", "ok", "ok")),
     SEND: (lambda scene: {"group_id": scene.group, "data": "x"},
            row(NO_URL, NO_URL, NO_URL, HIDDEN, NO_MEMBER, "ok", "ok")),
     DELIVERED: (lambda scene: {"message_id": scene.message},
@@ -187,10 +209,17 @@ def shake(world, path):
     return status, json.loads(connection.read(length))["code"]
 
 
+def fill(world, path):
+    """The path with the id of something that is there, and with what else it needs."""
+    thing = {"/users/:id": world.other.id, "/messages/:id": world.message}.get(path, world.group)
+    return path.replace(":id", thing) + ("?username=witness" if path == "/users" else "")
+
+
 def ask(world, method, path, body, asker):
-    if method == "GET":
+    if path == "/:id":
         return shake(world, world.path(asker))
-    answer = world.rest.call(method, path.replace(":id", world.group), body, world.token(asker))
+    target = fill(world, path) if method == "GET" else path.replace(":id", world.group)
+    answer = world.rest.call(method, target, body, world.token(asker))
     if answer.status_code < 400:
         return answer.status_code
     return answer.status_code, answer.json()["code"]
@@ -236,6 +265,9 @@ def test_what_one_may_read(world, asker):
     texts = [e.body["data"] for e in events
              if e.type == T_MESSAGE and e.body["group_id"] == scene.group]
     assert texts == SEEN[asker]
+    history = world.rest.call("GET", f"/groups/{scene.group}/messages",
+                              token=world.token(asker)).json()
+    assert [m["data"] for m in history.get("messages", [])] == SEEN[asker]
     if asker == "stranger":
         assert scene.group not in "".join(e.raw for e in events)
 

@@ -13,7 +13,8 @@ from .secrets import HASH, Secrets
 from .server import PATIENCE
 
 # RPC methods.
-INFO, EVENTS, SEND, DELIVERED, READ, TYPING, TYPING_ENDS = 10, 20, 40, 41, 42, 60, 61
+INFO, EVENTS, HISTORY, SEND = 10, 20, 21, 40
+DELIVERED, READ, TYPING, TYPING_ENDS = 41, 42, 60, 61
 
 # Types of events.
 T_INFO, T_REPLY, T_SYNCED, T_GOING = 10, 11, 12, 13

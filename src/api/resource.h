@@ -1,0 +1,28 @@
+/*
+ * resource: users, sessions, groups and messages as REST shows them. (Events are api/render's.)
+ *
+ * Each adds one JSON object to *out. Whether the reader may see it is the caller's to know.
+ */
+#ifndef API_RESOURCE_H
+#define API_RESOURCE_H
+
+#include "base/buf.h"
+#include "model/model.h"
+
+/* {"id","username"}; `self`: with what only the person may see, {"email","created_at"}. */
+void resource_user(struct buf *out, const struct user *u, bool self);
+
+/* {"id","created_at","device_id","platform","model","build","name","online"}; never its URL. */
+void resource_session(struct buf *out, const struct session *s, bool online);
+
+/* A group as `mb`, who is a member, sees it, without the last brace, so that more may follow:
+ * {"id","name","kind","role","owner_id","created_at","member_count","last_seq","read_seq",
+ * "delivered_seq","unread","last_cursor". */
+void resource_open_group(struct buf *out, const struct member *mb);
+
+/* {"message_id","group_id","user_id","seq","data","timestamp","cursor"}, and the author's own
+ * "client_id" to the author. */
+void resource_message(struct buf *out, const struct model *m, const struct message *msg,
+                      const struct user *reader);
+
+#endif
