@@ -7,6 +7,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,16 +222,23 @@ static void write_files(const uint8_t *data, size_t size)
     }
 }
 
+/* Until the journal has something to hand out; libFuzzer's clock is a signal. */
+static void wait_for(const struct journal *j)
+{
+    struct pollfd p = {.fd = journal_fd(j), .events = POLLIN};
+    while (poll(&p, 1, -1) < 0)
+        ENSURE(errno == EINTR);
+}
+
 /* Makes a snapshot of all that was proposed. */
 static void save(struct journal *j, struct heard *h)
 {
-    struct pollfd p = {.fd = journal_fd(j), .events = POLLIN};
     journal_submit(j);
     for (; journal_pending(j) > 0; journal_dispatch(j, JOURNAL_ALL))
-        ENSURE(poll(&p, 1, -1) == 1);
+        wait_for(j);
     ENSURE(journal_snapshot(j) == ERR_ok);
     for (h->saved = false; !h->saved; journal_dispatch(j, JOURNAL_ALL))
-        ENSURE(poll(&p, 1, -1) == 1);
+        wait_for(j);
 }
 
 /* The names of all segments and snapshots. */
