@@ -146,10 +146,11 @@ unit-$(1): $(call unit_bin,$(1))
 endef
 $(foreach r,$(ROOMS),$(eval $(call unit_rule,$(r))))
 
-# Tests of src/*.c (config): linked with that file's object.
+# Tests of src/*.c (config): linked with that file's object, and with those of its parts.
+$(BUILD)/unit/test_config: $(call obj,$(wildcard src/config_*.c))
 $(UNIT_TOP): $(BUILD)/unit/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/obj/src/%.o $(call lib,base)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lcmocka
 
 .PHONY: unit unit-build
 unit-build: $(UNIT_BINS)

@@ -1,6 +1,6 @@
 /*
  * config: the options, from one table (config.def): command line, then environment, then file,
- * then default. libinih reads the lines of the file; this is its only user.
+ * then default. libinih reads the lines of the file.
  *
  * The file has a line `name = value` an option, names as the flags without their dashes. A line
  * that starts with ';' or '#' is a comment, and so is what follows " ;" behind a value. There are

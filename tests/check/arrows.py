@@ -33,7 +33,7 @@ LIBRARIES = {
     "blake2.h": "src/base/hash.c",
     "sodium.h": "src/base/crypto.c",
     "utf8proc.h": "src/base/text.c",
-    "ini.h": "src/config.c",
+    "ini.h": "src/config_file.c",
 }
 
 # The C library: ISO C, POSIX, Linux. A header that is in neither table is a library without a room.
