@@ -1,12 +1,13 @@
 """--origin: which web pages may use the server, by CORS and in the WebSocket's handshake."""
 import json
+import re
 
 import pytest
 
 from kit import raw
 from kit.checks import NOBODY
 from kit.people import DEVICE, Rest, User, assert_error
-from kit.server import run
+from kit.server import ROOT, run
 
 PAGE = "https://chat.example"
 OTHER_PAGE = "http://localhost:8080"
@@ -153,12 +154,23 @@ def test_other_pages_may_read_nothing(server, origin):
         assert_readable_by_nobody(answer)
 
 
-@pytest.mark.parametrize("path, methods", [
-    ("/users", "POST, OPTIONS"), ("/login", "POST, OPTIONS"), ("/sessions", "POST, OPTIONS"),
-    ("/groups", "POST, OPTIONS"), (f"/groups/{NOBODY}/join", "PUT, OPTIONS"),
-    (f"/groups/{NOBODY}/left", "PUT, OPTIONS"),
-])
-def test_preflights(server, path, methods):
+def methods_by_path():
+    """Every path with its methods, in the order of the table."""
+    methods = {}
+    for method, path in re.findall(r'^ROUTE\((\w+),\s*"([^"]+)"',
+                                   (ROOT / "src/api/route.def").read_text(), re.MULTILINE):
+        methods.setdefault(path, []).extend(["GET", "HEAD"] if method == "GET" else [method])
+    return methods
+
+
+def test_preflights(server):
+    paths = methods_by_path()
+    assert len(paths) > 6
+    for path, methods in paths.items():
+        check_preflight(server, path.replace(":id", NOBODY), ", ".join([*methods, "OPTIONS"]))
+
+
+def check_preflight(server, path, methods):
     answer = ask(server, "OPTIONS", path, fields=[
         f"Origin: {PAGE}", "Access-Control-Request-Method: PUT",
         "Access-Control-Request-Headers: authorization,content-type"])
