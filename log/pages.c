@@ -10,7 +10,6 @@
 
 /* So much is written in one call, which lasts until the disk has it. */
 #define BUFFER_LEN (1u << 20)
-#define ZEROS_LEN  (1u << 20)
 
 static uint64_t page_floor(uint64_t n)
 {
@@ -31,19 +30,6 @@ int pages_open_file(int dir, const char *name, int flags, bool direct)
     if (!direct || (fd < 0 && errno == EINVAL))
         fd = sys_open_at(dir, name, flags, 0600);
     return fd;
-}
-
-int pages_write_zeros(int fd, uint64_t offset, uint64_t len)
-{
-    static _Alignas(PAGE_LEN) uint8_t zeros[ZEROS_LEN]; /* not const: it lies in .bss so */
-    while (len > 0) {
-        size_t part = len < sizeof zeros ? (size_t)len : sizeof zeros;
-        if (sys_write_full(fd, zeros, part, offset) != part)
-            return -1;
-        offset += part;
-        len -= part;
-    }
-    return 0;
 }
 
 int pages_write_page(int fd, const uint8_t page[PAGE_LEN], uint64_t offset)
@@ -129,7 +115,7 @@ int pages_clear(struct pages *p, uint64_t len)
     memset(p->buffer + head, 0, PAGE_LEN - head);
     if (sys_write_full(p->fd, p->buffer, part, first) != part)
         return -1;
-    return pages_write_zeros(p->fd, first + part, end - first - part);
+    return sys_write_zeros(p->fd, first + part, end - first - part);
 }
 
 void pages_release(struct pages *p)

@@ -32,9 +32,6 @@ struct pages {
  * system has it. -1 with errno. */
 int pages_open_file(int dir, const char *name, int flags, bool direct);
 
-/* Writes `len` zeros at `offset`, both in whole pages. 0 or -1 with errno. */
-int pages_write_zeros(int fd, uint64_t offset, uint64_t len);
-
 /* Writes one page at `offset`. 0 or -1 with errno. */
 int pages_write_page(int fd, const uint8_t page[PAGE_LEN], uint64_t offset);
 

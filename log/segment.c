@@ -208,7 +208,7 @@ static bool fill(int fd, uint64_t size, const atomic_bool *stop, const char **ca
     for (uint64_t at = 0; at < size; at += PREPARE_STEP) {
         uint64_t len = size - at < PREPARE_STEP ? size - at : PREPARE_STEP;
         *call = "write";
-        if (pages_write_zeros(fd, at, len) != 0)
+        if (sys_write_zeros(fd, at, len) != 0)
             return false;
         *call = "fsync";
         if (at + len < size && sys_fdatasync(fd) != 0)

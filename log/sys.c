@@ -15,8 +15,9 @@
 
 #include "base/clock.h"
 
-/* A new segment is zeroed in writes of this size. */
-#define ZEROS_LEN (256 * 1024)
+/* Zeros are written in calls of this size, from memory that O_DIRECT takes. */
+#define ZEROS_LEN   (1024 * 1024)
+#define ZEROS_ALIGN 4096
 
 static int real_open_at(int dir, const char *name, int flags, mode_t mode)
 {
@@ -200,7 +201,8 @@ size_t sys_write_full(int fd, const void *p, size_t len, uint64_t offset)
 
 int sys_write_zeros(int fd, uint64_t offset, uint64_t len)
 {
-    static uint8_t zeros[ZEROS_LEN]; /* not const: so it lies in .bss, not in the binary */
+    /* Not const: so it lies in .bss, not in the binary. */
+    static _Alignas(ZEROS_ALIGN) uint8_t zeros[ZEROS_LEN];
     while (len > 0) {
         size_t part = len < sizeof zeros ? (size_t)len : sizeof zeros;
         if (sys_write_full(fd, zeros, part, offset) != part)

@@ -55,7 +55,8 @@ ssize_t sys_read_full(int fd, void *p, size_t len, uint64_t offset);
  * less than `len` means that the call behind them failed with errno. */
 size_t sys_write_full(int fd, const void *p, size_t len, uint64_t offset);
 
-/* Writes `len` zeros; 0 or -1 with errno. */
+/* Writes `len` zeros; 0 or -1 with errno. Where `fd` is past the page cache (O_DIRECT), `offset`
+ * and `len` are in whole pages. */
 int sys_write_zeros(int fd, uint64_t offset, uint64_t len);
 
 /* The calls of these names, repeated after EINTR. Any other failure of a sync is final: the

@@ -56,7 +56,7 @@ static int open_zeros(bool direct)
     int fd = pages_open_file(dir, "file", O_RDWR | O_CREAT | O_TRUNC, direct);
     assert_true(fd >= 0);
     close(dir);
-    assert_int_equal(pages_write_zeros(fd, 0, SIZE), 0);
+    assert_int_equal(sys_write_zeros(fd, 0, SIZE), 0);
     memset(expected, 0, sizeof expected);
     return fd;
 }
