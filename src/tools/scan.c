@@ -197,3 +197,24 @@ uint64_t scan_snapshot_seq(const struct scan *s)
             return s->snapshots[i].seq;
     return 0;
 }
+
+void scan_add_snapshots(const struct scan *s, struct buf *b)
+{
+    out_open(b, "snapshots", '[');
+    for (size_t i = 0; i < s->snapshot_count; i++) {
+        const struct scan_snapshot *snap = &s->snapshots[i];
+        out_open(b, NULL, '{');
+        out_cstr(b, "file", snap->name);
+        out_uint(b, "seq", snap->seq);
+        out_uint(b, "bytes", snap->size);
+        out_bool(b, "whole", snap->whole);
+        if (snap->whole) {
+            out_uint(b, "records", snap->records);
+            out_int(b, "time", snap->time_ms);
+        } else {
+            out_cstr(b, "why", snap->why);
+        }
+        out_close(b, '}');
+    }
+    out_close(b, ']');
+}

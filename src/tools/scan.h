@@ -73,4 +73,7 @@ const char *scan_damage(const struct scan *s);
 /* The number behind which a start replays: of the newest snapshot that is whole; 0 for none. */
 uint64_t scan_snapshot_seq(const struct scan *s);
 
+/* Adds the list "snapshots" to a JSON object, as verify and stat print it. */
+void scan_add_snapshots(const struct scan *s, struct buf *b);
+
 #endif

@@ -103,20 +103,7 @@ static void add_files(struct buf *b, const struct scan *s)
         out_close(b, '}');
     }
     out_close(b, ']');
-    out_open(b, "snapshots", '[');
-    for (size_t i = 0; i < s->snapshot_count; i++) {
-        const struct scan_snapshot *snap = &s->snapshots[i];
-        out_open(b, NULL, '{');
-        out_cstr(b, "file", snap->name);
-        out_uint(b, "seq", snap->seq);
-        out_bool(b, "whole", snap->whole);
-        out_uint(b, "records", snap->records);
-        out_uint(b, "bytes", snap->size);
-        if (snap->whole)
-            out_int(b, "time", snap->time_ms);
-        out_close(b, '}');
-    }
-    out_close(b, ']');
+    scan_add_snapshots(s, b);
 }
 
 static void print_json(const struct totals *t, enum exit_code code)

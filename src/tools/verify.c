@@ -25,25 +25,6 @@ static void on_reset(void *ctx)
     *(struct unknown *)ctx = (struct unknown){0};
 }
 
-static void add_snapshots(struct buf *b, const struct scan *s)
-{
-    out_open(b, "snapshots", '[');
-    for (size_t i = 0; i < s->snapshot_count; i++) {
-        const struct scan_snapshot *snap = &s->snapshots[i];
-        out_open(b, NULL, '{');
-        out_cstr(b, "file", snap->name);
-        out_uint(b, "seq", snap->seq);
-        out_uint(b, "bytes", snap->size);
-        out_bool(b, "whole", snap->whole);
-        if (snap->whole)
-            out_uint(b, "records", snap->records);
-        else
-            out_cstr(b, "why", snap->why);
-        out_close(b, '}');
-    }
-    out_close(b, ']');
-}
-
 static void print_json(const struct scan *s, const struct unknown *u, enum exit_code code)
 {
     const struct journal_report *r = &s->report;
@@ -56,7 +37,7 @@ static void print_json(const struct scan *s, const struct unknown *u, enum exit_
     out_uint(&b, "last_seq", s->last_seq);
     out_uint(&b, "bytes", s->bytes);
     out_uint(&b, "segments", s->segment_count);
-    add_snapshots(&b, s);
+    scan_add_snapshots(s, &b);
     if (r->torn_file[0] != '\0') {
         out_open(&b, "torn_tail", '{');
         out_cstr(&b, "file", r->torn_file);
