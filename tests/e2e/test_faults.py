@@ -16,13 +16,13 @@ KILO = "k" * 1000
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory):
+def shim(tmp_path_factory):
     return build(tmp_path_factory.mktemp("faults"))
 
 
 @pytest.fixture
-def faults(library, tmp_path):
-    return Faults(library, tmp_path)
+def faults(shim, tmp_path):
+    return Faults(shim, tmp_path)
 
 
 @pytest.fixture

@@ -32,8 +32,8 @@ def sanitizer():
 
 
 class Faults:
-    def __init__(self, library, directory):
-        self.library = library
+    def __init__(self, shim, directory):
+        self.shim = shim
         self.path = Path(directory) / "faults"
         self.path.write_bytes(bytes(RULE.size * RULES))
         with open(self.path, "r+b") as file:
@@ -41,7 +41,7 @@ class Faults:
         self.used = 0
 
     def environment(self):
-        return {"LD_PRELOAD": " ".join([*sanitizer(), str(self.library)]),
+        return {"LD_PRELOAD": " ".join([*sanitizer(), str(self.shim)]),
                 "FAULTS": str(self.path)}
 
     def fail(self, call, error, name="", skip=0, times=-1):
