@@ -255,25 +255,43 @@ void apply_group_create(struct model *m, const struct record_group_create *r,
 /* ---- member_add and member_remove --------------------------------------------------------------
  */
 
+/* Who asks for a change of a group's members, and of whom. */
+struct asked {
+    const struct group *group;
+    const struct user *user;
+    const struct member *asker; /* is a member, or was one */
+    bool own;                   /* the asker is the user */
+};
+
+/* A group that one was never in is as one that does not exist. */
+static enum err asked_find(const struct model *m, uint32_t group, uint32_t user, uint32_t by,
+                           struct asked *out)
+{
+    const struct user *asker = model_user(m, by);
+
+    *out = (struct asked){.group = model_group(m, group), .user = model_user(m, user)};
+    if (out->group == NULL || out->user == NULL || asker == NULL)
+        return ERR_refused;
+    out->asker = model_member(m, out->group, asker);
+    out->own = out->user == asker;
+    return out->asker != NULL ? ERR_ok : ERR_group_not_found;
+}
+
 enum err check_member_add(const struct model *m, const struct record_member_add *r)
 {
-    const struct group *g = model_group(m, r->group);
-    const struct user *user = model_user(m, r->user);
-    const struct user *by = model_user(m, r->by);
+    struct asked a;
+    enum err err = asked_find(m, r->group, r->user, r->by, &a);
 
-    if (g == NULL || user == NULL || by == NULL)
-        return ERR_refused;
-    const struct member *asker = model_member(m, g, by);
-    if (asker == NULL)
-        return ERR_group_not_found;
+    if (err != ERR_ok)
+        return err;
     /* Who left may come back alone; who was removed may not; neither may bring others. */
-    if (!member_is_active(asker) && (user != by || asker->membership != MEMBERSHIP_LEFT))
+    if (!member_is_active(a.asker) && (!a.own || a.asker->membership != MEMBERSHIP_LEFT))
         return ERR_forbidden;
-    if (member_is_active(model_member(m, g, user)))
+    if (member_is_active(model_member(m, a.group, a.user)))
         return ERR_already_member;
-    if (r->members_max > 0 && g->active.count >= r->members_max)
+    if (r->members_max > 0 && a.group->active.count >= r->members_max)
         return ERR_group_full;
-    if (r->groups_max > 0 && user->active_groups >= r->groups_max)
+    if (r->groups_max > 0 && a.user->active_groups >= r->groups_max)
         return ERR_too_many_groups;
     return ERR_ok;
 }
@@ -296,20 +314,16 @@ void apply_member_add(struct model *m, const struct record_member_add *r, const 
 
 enum err check_member_remove(const struct model *m, const struct record_member_remove *r)
 {
-    const struct group *g = model_group(m, r->group);
-    const struct user *user = model_user(m, r->user);
-    const struct user *by = model_user(m, r->by);
+    struct asked a;
+    enum err err = asked_find(m, r->group, r->user, r->by, &a);
 
-    if (g == NULL || user == NULL || by == NULL)
-        return ERR_refused;
-    const struct member *asker = model_member(m, g, by);
-    if (asker == NULL)
-        return ERR_group_not_found;
-    if (!member_is_active(asker))
-        return user == by ? ERR_user_not_found : ERR_forbidden;
-    if (!member_is_active(model_member(m, g, user)))
+    if (err != ERR_ok)
+        return err;
+    if (!member_is_active(a.asker))
+        return a.own ? ERR_user_not_found : ERR_forbidden;
+    if (!member_is_active(model_member(m, a.group, a.user)))
         return ERR_user_not_found;
-    return user == by || asker->role == ROLE_OWNER ? ERR_ok : ERR_forbidden;
+    return a.own || a.asker->role == ROLE_OWNER ? ERR_ok : ERR_forbidden;
 }
 
 void apply_member_remove(struct model *m, const struct record_member_remove *r,
