@@ -3,11 +3,6 @@
 #include "base/ensure.h"
 
 /* The annotations of users and sessions are this room's; the rest of them stays const. */
-static struct user *annotated_user(const struct session *s)
-{
-    return s->user;
-}
-
 static void session_used(const struct session *s, int64_t now_ms)
 {
     ((struct session *)(uintptr_t)s)->annotation = (uint32_t)(now_ms / 1000);
@@ -15,7 +10,7 @@ static void session_used(const struct session *s, int64_t now_ms)
 
 void hub_attach(struct listener *l, const struct session *session)
 {
-    struct user *u = annotated_user(session);
+    struct user *u = session->user;
 
     ENSURE(l->user == NULL);
     l->user = u;
