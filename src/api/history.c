@@ -83,6 +83,16 @@ static void page_fill(struct page *p, const struct member *mb, const struct ask 
     }
 }
 
+/* The number of the group's last message; for who has left, of the last that they see: how much is
+ * written without them is not theirs to know. */
+static uint32_t last_seq(const struct member *mb)
+{
+    if (member_is_active(mb))
+        return mb->group->messages.count;
+    const struct message *last = view_until(mb, UINT32_MAX);
+    return last != NULL ? last->seq : 0;
+}
+
 /* "messages":[…],"last_seq":N,"more_before":B,"more_after":B */
 static void add_page(struct buf *out, const struct model *m, const struct member *mb,
                      const struct page *p)
@@ -97,7 +107,7 @@ static void add_page(struct buf *out, const struct model *m, const struct member
         resource_message(out, m, p->at[i], mb->user);
     }
     BUF_ADD_LIT(out, "],\"last_seq\":");
-    json_add_uint(out, mb->group->messages.count);
+    json_add_uint(out, last_seq(mb));
     BUF_ADD_LIT(out, ",\"more_before\":");
     buf_add_bytes(out, before ? BYTES("true") : BYTES("false"));
     BUF_ADD_LIT(out, ",\"more_after\":");

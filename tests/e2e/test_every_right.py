@@ -268,6 +268,8 @@ def test_what_one_may_read(world, asker):
     history = world.rest.call("GET", f"/groups/{scene.group}/messages",
                               token=world.token(asker)).json()
     assert [m["data"] for m in history.get("messages", [])] == SEEN[asker]
+    # Nor is it told how much there is that one may not read.
+    assert history.get("last_seq", 0) == len(SEEN[asker])
     if asker == "stranger":
         assert scene.group not in "".join(e.raw for e in events)
 
