@@ -53,7 +53,7 @@ LIBS     := -lev -lhttp_parser -lwslay -lb2 -lsodium -lutf8proc -linih
 PACKAGES_BUILD := gcc libc6-dev make libev-dev libhttp-parser-dev libwslay-dev libb2-dev \
                   libsodium-dev libutf8proc-dev libinih-dev
 PACKAGES_TEST  := curl libcmocka-dev libjansson-dev libjsmn-dev uuid-dev python3 python3-pytest python3-requests \
-                  python3-websockets python3-hypothesis python3-jsonschema
+                  python3-pytest-xdist python3-websockets python3-hypothesis python3-jsonschema
 PACKAGES_CHECK := clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm-14 valgrind
 
 # $(call install,packages,why): asks dpkg what is missing, says so, installs that.
@@ -220,9 +220,12 @@ fuzz-run: $(FUZZ_BINS)
 
 PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider
 
+# The files of the end-to-end tests run side by side; much of their time is waiting.
+E2E_WORKERS ?= $(shell expr $(JOBS) + 1)
+
 .PHONY: e2e crash test test-run
 e2e: $(BUILD)/groups-chat
-	GROUPS_CHAT_BIN=$(BUILD)/groups-chat $(PYTEST) tests/e2e
+	GROUPS_CHAT_BIN=$(BUILD)/groups-chat $(PYTEST) -n $(E2E_WORKERS) --dist loadfile tests/e2e
 
 crash: $(BUILD)/groups-chat
 	GROUPS_CHAT_BIN=$(BUILD)/groups-chat $(PYTEST) tests/crash

@@ -141,7 +141,7 @@ static void answer_methods(struct api *a, struct conn *c, const struct http_requ
     if (conn_note(c) != 0 && origins_is_preflight(r))
         snprintf(extra + len, sizeof extra - (size_t)len,
                  "access-control-allow-methods: %s\r\n"
-                 "access-control-allow-headers: authorization, content-type\r\n"
+                 "access-control-allow-headers: authorization, content-type, idempotency-key\r\n"
                  "access-control-max-age: 600\r\n",
                  allow);
     struct http_answer answer = {.status = 204, .extra = bytes_cstr(extra)};

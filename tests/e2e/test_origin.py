@@ -177,7 +177,7 @@ def check_preflight(server, path, methods):
     assert answer.status == 204
     fields = cors(answer)
     assert fields.pop("access-control-allow-methods") == methods == answer.headers["allow"]
-    assert fields.pop("access-control-allow-headers") == "authorization, content-type"
+    assert fields.pop("access-control-allow-headers") == "authorization, content-type, idempotency-key"
     assert 0 < int(fields.pop("access-control-max-age")) <= 7200
     assert fields == {"access-control-allow-origin": PAGE,
                       "access-control-expose-headers": "retry-after"}

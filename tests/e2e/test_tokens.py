@@ -258,7 +258,7 @@ CLAIMS = [
 ]
 
 
-@pytest.mark.parametrize("claims", CLAIMS)
+@pytest.mark.parametrize("claims", CLAIMS, ids=range(len(CLAIMS)))
 def test_claims_that_are_others(maker, claims):
     assert not maker.works(maker.sign(claims=claims.replace("ID", maker.user.id)))
 

@@ -157,7 +157,7 @@ def test_a_handshake_has_no_body(shared_server, device, more, body):
 
 
 def test_a_handshake_on_another_path(shared_server, device):
-    for path, status in [("/users", 405), ("/", 404), ("/x", 404), (device.path + "/", 404),
+    for path, status in [("/login", 405), ("/", 404), ("/x", 404), (device.path + "/", 404),
                          ("/00000000-0000-4000-8000-000000000000", 404)]:
         connection = shake(shared_server, head(shared_server, path))
         assert connection.answer().status == status
