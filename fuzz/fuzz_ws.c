@@ -53,6 +53,8 @@ static void read_all(struct bytes in, size_t cut, size_t step, struct seen *seen
         fault = ws_read(&s, bytes_of(in.p + at, end - at), MESSAGE_MAX, &hooks, seen);
         ENSURE(!s.partial || s.partial->len < MESSAGE_MAX + 14);
         ENSURE(!s.message || s.message->len <= MESSAGE_MAX);
+        ENSURE(ws_is_partial(&s) || s.late_s == 0); /* no deadline outlives what it is of */
+        s.late_s = ws_is_partial(&s);
         at = end;
         end = step < in.len - at ? at + step : in.len;
     }
