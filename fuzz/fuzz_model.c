@@ -92,13 +92,18 @@ static struct record_u32s next_u32s(struct input *in)
 static uint16_t next_payload(struct input *in, struct buf *out)
 {
     uint8_t type = next(in);
+    static const uint8_t types[] = {
+#define RECORD(number, name, fields) number,
+#include "model/record.def"
+#undef RECORD
+    };
     struct record r;
 
     if ((type & 0x80) != 0) {
         buf_add_bytes(out, next_bytes(in, next(in)));
         return type & 0x7f;
     }
-    r.type = (enum record_type)(1 + type % 7);
+    r.type = (enum record_type)types[type % (sizeof types / sizeof types[0])];
     switch (r.type) {
 #define F(type, name) v->name = next_##type(in);
 #define RECORD(number, name, fields)                                                               \

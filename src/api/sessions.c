@@ -3,6 +3,7 @@
  */
 #include "api/field.h"
 #include "api/pending.h"
+#include "api/query.h"
 #include "api/resource.h"
 #include "base/json_write.h"
 
@@ -142,4 +143,50 @@ enum err sessions_create(struct call *call, struct problem *problem)
     if (err != ERR_ok)
         pending_finish(p);
     return err;
+}
+
+/* ---- DELETE /sessions/:id and /sessions ------------------------------------------------------ */
+
+/* The sockets were closed with the commit's events. */
+static void session_ended(struct proposal *proposal, enum err err, uint64_t cursor)
+{
+    struct pending *p = pending_of(proposal);
+
+    (void)cursor;
+    if (err != ERR_ok)
+        rest_refuse(p->api, p->conn, err, NULL);
+    else
+        rest_answer(p->api, p->conn, 200, BYTES("{}"));
+    pending_finish(p);
+}
+
+static enum err propose_end(struct call *call, const struct record *r)
+{
+    struct pending *p = pending_new(call->api, call->conn);
+    p->proposal.done = session_ended;
+    enum err err = engine_propose(call->api->engine, r, &p->proposal);
+    if (err != ERR_ok)
+        pending_finish(p);
+    return err;
+}
+
+enum err session_end(struct call *call, struct problem *problem)
+{
+    struct record r = {.type = RECORD_session_end,
+                       .session_end = {.time = engine_now(call->api->engine),
+                                       .user = call->user->number,
+                                       .id = call->id}};
+    (void)problem;
+    return propose_end(call, &r);
+}
+
+enum err sessions_end(struct call *call, struct problem *problem)
+{
+    struct record r = {
+        .type = RECORD_sessions_end,
+        .sessions_end = {.time = engine_now(call->api->engine), .user = call->user->number}};
+    bool there;
+
+    enum err err = query_uuid(call, "except", &r.sessions_end.except, &there, problem);
+    return err == ERR_ok ? propose_end(call, &r) : err;
 }

@@ -76,6 +76,39 @@ static void session_end(struct model *m, struct user *u, const struct uuid *id,
     }
 }
 
+enum err check_session_end(const struct model *m, const struct record_session_end *r)
+{
+    const struct user *u = model_user(m, r->user);
+    const struct session *s = model_session_by_id(m, &r->id);
+
+    if (u == NULL)
+        return ERR_refused;
+    return s != NULL && s->user == u ? ERR_ok : ERR_session_not_found;
+}
+
+void apply_session_end(struct model *m, const struct record_session_end *r, const struct commit *c)
+{
+    session_end(m, state_user(m, r->user), &r->id, c);
+}
+
+enum err check_sessions_end(const struct model *m, const struct record_sessions_end *r)
+{
+    return model_user(m, r->user) != NULL ? ERR_ok : ERR_refused;
+}
+
+void apply_sessions_end(struct model *m, const struct record_sessions_end *r,
+                        const struct commit *c)
+{
+    struct user *u = state_user(m, r->user);
+    const struct session *next;
+
+    for (const struct session *s = u->sessions; s != NULL; s = next) {
+        next = s->next;
+        if (!uuid_equal(&s->id, &r->except))
+            session_end(m, u, &s->id, c);
+    }
+}
+
 /* The list is newest first. */
 static const struct session *session_oldest(const struct user *u)
 {

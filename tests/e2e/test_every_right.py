@@ -69,6 +69,10 @@ ROUTES = {
     ("GET", "/users"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/users/me"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/users/:id"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
+    ("DELETE", "/sessions"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
+    # A session that is not theirs; ending one's own is in test_inbox.py.
+    ("DELETE", "/sessions/:id"): (
+        None, row(NO_TOKEN, NO_TOKEN, *[(404, "session_not_found")] * 5)),
     ("GET", "/sessions"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/sync"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/groups"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
@@ -211,14 +215,14 @@ def shake(world, path):
 
 def fill(world, path):
     """The path with the id of something that is there, and with what else it needs."""
-    thing = {"/users/:id": world.other.id, "/messages/:id": world.message}.get(path, world.group)
+    thing = {"/users/:id": world.other.id, "/sessions/:id": NOBODY, "/messages/:id": world.message}.get(path, world.group)
     return path.replace(":id", thing) + ("?username=witness" if path == "/users" else "")
 
 
 def ask(world, method, path, body, asker):
     if path == "/:id":
         return shake(world, world.path(asker))
-    target = fill(world, path) if method == "GET" else path.replace(":id", world.group)
+    target = fill(world, path) if method in ("GET", "DELETE") else path.replace(":id", world.group)
     answer = world.rest.call(method, target, body, world.token(asker))
     if answer.status_code < 400:
         return answer.status_code

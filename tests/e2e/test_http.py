@@ -296,7 +296,7 @@ def test_trailers_have_a_limit(server):
 # ---- methods, paths and types -------------------------------------------------------------------
 
 ROUTES = [("/users", ["GET", "HEAD", "POST"]), ("/login", ["POST"]), ("/users/me", ["GET", "HEAD"]),
-          ("/sessions", ["GET", "HEAD", "POST"]), ("/groups", ["GET", "HEAD", "POST"]),
+          ("/sessions", ["DELETE", "GET", "HEAD", "POST"]), ("/groups", ["GET", "HEAD", "POST"]),
           (f"/groups/{NOBODY}/messages", ["GET", "HEAD", "POST"]), ("/sync", ["GET", "HEAD"]),
           (f"/groups/{NOBODY}/join", ["PUT"]), (f"/groups/{NOBODY}/left", ["PUT"])]
 

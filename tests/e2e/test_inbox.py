@@ -8,7 +8,7 @@ import pytest
 from kit import raw
 from kit.checks import NOBODY, is_now_ms
 from kit.people import DEVICE, assert_error
-from kit.socket import DELIVERED, READ, SEND
+from kit.socket import DELIVERED, READ, SEND, Closed
 
 
 def sync(user, query=""):
@@ -226,3 +226,50 @@ def test_sessions(people):
         assert one == {**DEVICE, "id": devices[number].id, "name": f"device {number}",
                        "platform": ("web", "ios", "android", "live")[number],
                        "online": number == 1}
+
+
+def listed(user):
+    return [one["id"] for one in user.ok(200, "GET", "/sessions")["sessions"]]
+
+
+def assert_ended(device, socket):
+    """The open socket is told why, and the URL is nobody's any more."""
+    with pytest.raises(Closed) as closed:
+        socket.recv()
+    assert closed.value.code == 4001
+    answer = device.user.rest.call("GET", device.path)
+    assert_error(answer, 404, "not_found")
+
+
+def test_a_session_is_ended(server, people):
+    user1, user2 = people(count=2)
+    lost, kept = user1.device(), user1.device()
+    socket, other = lost.connect(), kept.connect()
+    assert_error(user2.call("DELETE", f"/sessions/{lost.id}"), 404, "session_not_found")
+    assert user1.ok(200, "DELETE", f"/sessions/{lost.id}") == {}
+    assert_ended(lost, socket)
+    assert listed(user1) == [kept.id]
+    assert_error(user1.call("DELETE", f"/sessions/{lost.id}"), 404, "session_not_found")
+    other.info()
+    server.restart()
+    assert listed(user1) == [kept.id]
+    assert_error(user1.rest.call("GET", lost.path), 404, "not_found")
+    kept.connect().info()
+
+
+def test_all_other_sessions_are_ended(people):
+    user1, user2 = people(count=2)
+    devices = [user1.device() for _ in range(4)]
+    sockets = [device.connect() for device in devices]
+    outside = user2.connect()
+    assert user1.ok(200, "DELETE", f"/sessions?except={devices[2].id}") == {}
+    for number in (0, 1, 3):
+        assert_ended(devices[number], sockets[number])
+    sockets[2].info()
+    assert listed(user1) == [devices[2].id]
+    assert_error(user1.call("DELETE", "/sessions?except=x"), 400, "invalid_field")
+    assert user1.ok(200, "DELETE", "/sessions") == {}
+    assert_ended(devices[2], sockets[2])
+    assert listed(user1) == []
+    outside.info()
+    assert len(listed(user2)) == 1

@@ -419,6 +419,8 @@ FIELDS = {
     5: ("member_remove", "time:time group:u32 user:u32 by:u32"),
     6: ("message_post", "time:time id:uuid group:u32 author:u32 client_id:text8 data:text"),
     7: ("receipt_mark", "time:time group:u32 user:u32 seq:u32 kind:u8"),
+    8: ("session_end", "time:time user:u32 id:uuid"),
+    9: ("sessions_end", "time:time user:u32 except:uuid"),
 }
 
 

@@ -119,6 +119,25 @@ static enum err ask_password(struct engine *e, bool login)
     return ERR_busy;
 }
 
+static enum err end_sessions(struct engine *e)
+{
+    uint32_t who = some_user(engine_model(e));
+    const struct user *u = model_user(engine_model(e), who);
+    struct record r = {.type = rng_one_in(4) ? RECORD_sessions_end : RECORD_session_end};
+    struct uuid one = u && u->sessions ? u->sessions->id : new_id();
+    if (r.type == RECORD_sessions_end) {
+        r.sessions_end.time = engine_now(e);
+        r.sessions_end.user = who;
+        if (rng_one_in(2))
+            r.sessions_end.except = one;
+    } else {
+        r.session_end.time = engine_now(e);
+        r.session_end.user = who;
+        r.session_end.id = one;
+    }
+    return shadow_propose(e, &r);
+}
+
 static enum err make_group(struct engine *e)
 {
     uint8_t numbers[4 * 8] = {0};
@@ -188,6 +207,8 @@ enum err people_act(struct engine *e)
         return make_group(e);
     if (deed < 32)
         return change_members(e, rng_percent(60));
+    if (deed < 35)
+        return end_sessions(e);
     if (deed < 75)
         return post(e);
     return mark(e);

@@ -303,6 +303,8 @@ static bool is_limit(uint16_t type, size_t at)
     case RECORD_member_remove:
     case RECORD_message_post:
     case RECORD_receipt_mark:
+    case RECORD_session_end:
+    case RECORD_sessions_end:
         break;
     }
     return false;

@@ -94,6 +94,12 @@ static const struct example examples[] = {
      BYTES(TIME_LE "\1\0\0\0" "\2\0\0\0" "\3\0\0\0" "\1"),
      "{\"record\":\"receipt_mark\",\"time\":" TIME_TEXT
      ",\"group\":1,\"user\":2,\"seq\":3,\"kind\":1}"},
+    {{.type = RECORD_session_end, .session_end = {.time = TIME, .user = 2, .id = ID}},
+     BYTES(TIME_LE "\2\0\0\0" ID_BYTES),
+     "{\"record\":\"session_end\",\"time\":" TIME_TEXT ",\"user\":2,\"id\":\"" ID_TEXT "\"}"},
+    {{.type = RECORD_sessions_end, .sessions_end = {.time = TIME, .user = 2, .except = ID}},
+     BYTES(TIME_LE "\2\0\0\0" ID_BYTES),
+     "{\"record\":\"sessions_end\",\"time\":" TIME_TEXT ",\"user\":2,\"except\":\"" ID_TEXT "\"}"},
 };
 /* clang-format on */
 
@@ -106,9 +112,9 @@ static void assert_bytes(struct bytes got, struct bytes wanted)
 /* Every number of record.def is here once, and none other is known. */
 static void test_numbers(void **state)
 {
-    static const char *const names[] = {"user_create", "session_create", "group_create",
-                                        "member_add",  "member_remove",  "message_post",
-                                        "receipt_mark"};
+    static const char *const names[] = {"user_create",  "session_create", "group_create",
+                                        "member_add",   "member_remove",  "message_post",
+                                        "receipt_mark", "session_end",    "sessions_end"};
     (void)state;
     assert_int_equal(COUNT_OF(examples), COUNT_OF(names));
     for (uint32_t type = 0; type <= UINT16_MAX; type++) {
@@ -176,7 +182,7 @@ static void test_wrong_length(void **state)
         assert_false(decodes(type, buf_bytes(&longer)));
         buf_release(&longer);
         assert_false(decodes(0, examples[i].payload));
-        assert_false(decodes(8, examples[i].payload));
+        assert_false(decodes((uint16_t)(COUNT_OF(examples) + 1), examples[i].payload));
         assert_false(decodes((uint16_t)(type + 256), examples[i].payload));
     }
 }

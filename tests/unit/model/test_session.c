@@ -190,6 +190,49 @@ static void test_never_more_than_the_limit(void **state)
     assert_non_null(created(w, &r[3]));
 }
 
+/* A person ends one session, or all but one; nobody ends another's. */
+static void test_sessions_are_ended(void **state)
+{
+    struct world *w = *state;
+    uint32_t anna = world_user(w, "anna"), berta = world_user(w, "berta");
+    struct record mine[4], hers = world_session_record(w, berta);
+    assert_int_equal(world_commit(w, &hers), ERR_ok);
+    for (int i = 0; i < 4; i++) {
+        mine[i] = world_session_record(w, anna);
+        assert_int_equal(world_commit(w, &mine[i]), ERR_ok);
+    }
+
+    struct record end = {.type = RECORD_session_end};
+    end.session_end = (struct record_session_end){w->now, anna, mine[2].session_create.id};
+    assert_int_equal(world_commit(w, &end), ERR_ok);
+    assert_int_equal(w->told_count, 1);
+    assert_int_equal(w->told[0].event.type, EVENT_session_ended);
+    assert_true(uuid_equal(&w->told[0].session_id, &mine[2].session_create.id));
+    assert_null(created(w, &mine[2]));
+    assert_null(model_session_by_token(w->m, &mine[2].session_create.token));
+    assert_int_equal(world_commit(w, &end), ERR_session_not_found);
+    end.session_end.id = hers.session_create.id;
+    assert_int_equal(world_commit(w, &end), ERR_session_not_found);
+    end.session_end.user = 9;
+    assert_int_equal(world_commit(w, &end), ERR_refused);
+
+    struct record all = {.type = RECORD_sessions_end};
+    all.sessions_end = (struct record_sessions_end){w->now, anna, mine[1].session_create.id};
+    assert_int_equal(world_commit(w, &all), ERR_ok);
+    assert_int_equal(w->told_count, 3);
+    assert_int_equal(model_user(w->m, anna)->session_count, 1);
+    assert_ptr_equal(model_user(w->m, anna)->sessions, created(w, &mine[1]));
+    /* One that is not theirs saves nothing. */
+    all.sessions_end.except = hers.session_create.id;
+    assert_int_equal(world_commit(w, &all), ERR_ok);
+    assert_int_equal(model_user(w->m, anna)->session_count, 0);
+    assert_int_equal(world_commit(w, &all), ERR_ok);
+    assert_int_equal(w->told_count, 4);
+    assert_non_null(created(w, &hers));
+    all.sessions_end.user = 9;
+    assert_int_equal(world_commit(w, &all), ERR_refused);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +244,7 @@ int main(void)
         WORLD_TEST(test_no_more_than_sessions_max),
         WORLD_TEST(test_refused),
         WORLD_TEST(test_never_more_than_the_limit),
+        WORLD_TEST(test_sessions_are_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
