@@ -31,6 +31,7 @@ struct loop {
     struct ev_loop *ev;
     ev_check turn_start;
     int64_t now_ms;
+    struct turns turns;
     bool stopped;
     bool again; /* the next wait does not wait */
     bool more;  /* the turn has another step */
@@ -53,6 +54,17 @@ static void on_turn_start(struct ev_loop *ev, ev_check *w, int events)
     loop->now_ms = clock_mono_ms();
 }
 
+/* libev calls these around the system's wait, and nowhere else. */
+static void on_wait(struct ev_loop *ev)
+{
+    turns_end(ev_userdata(ev));
+}
+
+static void on_woken(struct ev_loop *ev)
+{
+    turns_begin(ev_userdata(ev));
+}
+
 /* libev's own would abort. */
 static void *allocate(void *p, long size)
 {
@@ -73,6 +85,8 @@ struct loop *loop_new(void)
     ev_set_priority(&loop->turn_start, EV_MAXPRI);
     loop->turn_start.data = loop;
     ev_check_start(loop->ev, &loop->turn_start);
+    ev_set_userdata(loop->ev, &loop->turns);
+    ev_set_loop_release_cb(loop->ev, on_wait, on_woken);
     return loop;
 }
 
@@ -220,4 +234,9 @@ void loop_add_signal(struct loop *loop, int signum, loop_fn fn, void *ctx)
 int64_t loop_now_ms(const struct loop *loop)
 {
     return loop->now_ms;
+}
+
+struct turns *loop_turns(struct loop *loop)
+{
+    return &loop->turns;
 }

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/turns.h"
+
 struct loop;
 
 #define LOOP_READ  1
@@ -58,5 +60,9 @@ void loop_add_signal(struct loop *loop, int signum, loop_fn fn, void *ctx);
 
 /* clock_mono_ms as of the start of this turn. */
 int64_t loop_now_ms(const struct loop *loop);
+
+/* How long the turns took; the loop's. The steps of loop_more count together: a socket that becomes
+ * ready is noticed behind the last of them. */
+struct turns *loop_turns(struct loop *loop);
 
 #endif

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -185,6 +186,61 @@ static void test_signal(void **state)
     teardown(&f);
 }
 
+/* Turns that are looked at from within: the first does nothing, the second uses the processor, the
+ * third only waits, the fourth is told apart, the fifth ends it. */
+#define MS 1000000u
+
+static void on_turn_of_some_kind(void *ctx)
+{
+    struct fixture *f = ctx;
+    struct timespec wait = {.tv_nsec = 30 * MS};
+    uint64_t begun = clock_thread_ns();
+
+    loop_again(f->loop);
+    switch (f->ticks++) {
+    case 0: /* before the first wait: no turn yet */
+    case 1:
+        break;
+    case 2:
+        while (clock_thread_ns() - begun < 5 * MS)
+            ;
+        break;
+    case 3:
+    case 4:
+        if (f->ticks == 5)
+            turns_apart(loop_turns(f->loop));
+        assert_int_equal(nanosleep(&wait, NULL), 0);
+        break;
+    default:
+        loop_stop(f->loop);
+    }
+}
+
+static void test_how_long_turns_took(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup(&f);
+    struct turns *t = loop_turns(f.loop);
+    assert_int_equal(turns_period_ms(t), 0);
+    loop_add_turn_end(f.loop, on_turn_of_some_kind, &f);
+    loop_run(f.loop);
+    assert_int_equal(t->wall.count, 3); /* the last has not ended with a wait */
+    assert_int_equal(t->cpu.count, 3);
+    assert_int_equal(t->apart.count, 1);
+    assert_true(t->wall.max_ns >= 30 * MS);
+    assert_true(t->apart.max_ns >= 30 * MS);
+    assert_true(t->cpu.max_ns >= 5 * MS);
+    assert_true(t->cpu.max_ns <= t->wall.max_ns);
+    /* Two of three were short by the processor's clock: the one that waited is one of them. */
+    assert_true(histogram_us(&t->cpu, 6600) < 5000);
+    assert_true(turns_period_ms(t) >= 60);
+    turns_reset(t);
+    assert_int_equal(t->wall.count + t->cpu.count + t->apart.count, 0);
+    assert_int_equal(t->wall.max_ns + t->cpu.max_ns + t->apart.max_ns, 0);
+    teardown(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_io_set),
         cmocka_unit_test(test_tick_and_clock),
         cmocka_unit_test(test_signal),
+        cmocka_unit_test(test_how_long_turns_took),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }
