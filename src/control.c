@@ -99,6 +99,34 @@ static bool client_snapshot(struct client *c)
     return true;
 }
 
+/* ---- turns --------------------------------------------------------------------------------- */
+
+static void quantiles(const struct histogram *h, char out[static 128])
+{
+    (void)snprintf(
+        out, 128, "{\"p50\":%llu,\"p99\":%llu,\"p999\":%llu,\"p9999\":%llu,\"max\":%llu}",
+        (unsigned long long)histogram_us(h, 5000), (unsigned long long)histogram_us(h, 9900),
+        (unsigned long long)histogram_us(h, 9990), (unsigned long long)histogram_us(h, 9999),
+        (unsigned long long)histogram_us(h, 10000));
+}
+
+/* Tells how long the loop's turns took, and counts from zero again. */
+static bool client_turns(struct client *c)
+{
+    struct turns *t = loop_turns(c->control->loop);
+    char wall[128], cpu[128];
+    quantiles(&t->wall, wall);
+    quantiles(&t->cpu, cpu);
+    bool open = answer(c,
+                       "ok {\"turns\":%llu,\"period_ms\":%llu,\"wall_us\":%s,\"cpu_us\":%s,"
+                       "\"forks\":%llu,\"fork_us\":%llu}",
+                       (unsigned long long)t->wall.count, (unsigned long long)turns_period_ms(t),
+                       wall, cpu, (unsigned long long)t->apart.count,
+                       (unsigned long long)histogram_us(&t->apart, 10000));
+    turns_reset(t);
+    return open;
+}
+
 /* ---- lines --------------------------------------------------------------------------------- */
 
 static bool client_command(struct client *c, struct bytes line)
@@ -107,7 +135,9 @@ static bool client_command(struct client *c, struct bytes line)
         return answer(c, "ok");
     if (bytes_equal(line, BYTES("snapshot")))
         return client_snapshot(c);
-    return answer(c, "error unknown_command: There is ping, and there is snapshot.");
+    if (bytes_equal(line, BYTES("turns")))
+        return client_turns(c);
+    return answer(c, "error unknown_command: There are ping, snapshot and turns.");
 }
 
 /* Takes the whole lines that are there, as long as none of them makes the client wait. */

@@ -7,6 +7,7 @@
  *   ping        ok
  *   snapshot    ok seq=1234 bytes=56789     when the snapshot is durable
  *               ok unchanged                where nothing was committed since the newest one
+ *   turns       ok {"turns":1234,…}         what docs/operations.md shows; counting begins again
  *   …           error CODE: SENTENCE
  *
  * A line is at most 256 bytes; at most 8 clients at once, the ninth is told so and closed; a client

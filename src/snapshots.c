@@ -30,6 +30,7 @@ static enum err begin(struct snapshots *s)
     enum err err = engine_snapshot(s->engine);
     if (err == ERR_ok) {
         s->running = true;
+        turns_apart(loop_turns(s->loop)); /* it forked */
         s->begun_ms = clock_mono_ms();
     }
     return err;
@@ -88,7 +89,7 @@ void snapshots_init(struct snapshots *s, struct engine *engine, struct loop *loo
     struct control_hooks hooks = {.ctx = s, .snapshot = on_asked};
     char why[160];
 
-    *s = (struct snapshots){.engine = engine, .after = after};
+    *s = (struct snapshots){.engine = engine, .loop = loop, .after = after};
     s->control = control_new(loop, data_dir, &hooks, why, sizeof why);
     if (s->control == NULL)
         diag_warn("there is no socket %s/" CONTROL_NAME ", so nobody can ask for snapshots: %s",

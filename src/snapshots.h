@@ -13,6 +13,7 @@
 
 struct snapshots {
     struct engine *engine;
+    struct loop *loop;
     struct control *control; /* NULL: there is none */
     uint64_t after;          /* bytes; 0: never by itself */
     bool running;

@@ -384,6 +384,42 @@ def test_snapshot_tool(server, people):
     server.start()
 
 
+CLOCK = ("p50", "p99", "p999", "p9999", "max")
+
+
+def test_turns(server, control, people):
+    """How long the loop's turns took, since it was asked before; a fork is told apart."""
+    one = control()
+    one.ask("turns")
+    for _ in range(20):
+        assert one.ask("ping") == "ok\n"
+    line = one.ask("turns")
+    assert line.startswith("ok {")
+    said = json.loads(line[3:])
+    # Each answer was a turn of its own, but for the last, which has not ended.
+    assert said["turns"] >= 20 and said["forks"] == said["fork_us"] == 0
+    for clock in ("wall_us", "cpu_us"):
+        values = [said[clock][name] for name in CLOCK]
+        assert tuple(said[clock]) == CLOCK and values == sorted(values) and values[-1] > 0
+    assert said["cpu_us"]["max"] <= said["wall_us"]["max"]
+    people("anna")
+    assert one.ask("snapshot").startswith("ok seq=")
+    said = json.loads(one.ask("turns")[3:])
+    assert said["forks"] == 1 and said["fork_us"] > 0
+    assert json.loads(one.ask("turns")[3:])["forks"] == 0
+
+
+def test_turns_tool(server):
+    said = say("turns", "--data", server.data)
+    assert said["turns"] > 0 and set(said["cpu_us"]) == set(CLOCK)
+    text = tool("turns", "--data", server.data).stdout.splitlines()
+    assert [line.split()[0] for line in text] == ["turns", "us", "wall", "processor"]
+    say("snapshot", "--data", server.data)
+    server.stop()
+    assert "no server runs" in tool("turns", "--data", server.data, code=1).stderr
+    server.start()
+
+
 def test_a_socket_that_a_killed_server_left(server):
     server.stop(signal.SIGKILL)
     assert (server.data / "control").exists()
