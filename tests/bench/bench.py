@@ -65,7 +65,7 @@ CASES = [
 # Minutes each and gigabytes of memory: only where they are named.
 LARGE = [
     Turn("large-turn", 10_000_000,
-         what="10 million, a snapshot", unit="us, p99.9 of pings", better="low", must=2, goal=1),
+         what="10 million, a snapshot", unit="us, p99.9 of turns", better="low", must=2, goal=1),
     Start("large-start", 10_000_000,
           what="10 million, from a snapshot", unit="seconds", better="low", must=15, goal=5),
 ]
