@@ -197,6 +197,11 @@ static struct limit_rate rate_of(uint64_t per_minute)
     return (struct limit_rate){(uint32_t)per_minute, per_minute > 0 ? (uint32_t)per_minute : 1};
 }
 
+static struct limit_rate per_second(uint64_t rate, uint64_t burst)
+{
+    return (struct limit_rate){(uint32_t)rate * 60, (uint32_t)burst};
+}
+
 static struct api_limits limits_of(const struct config *c)
 {
     return (struct api_limits){.password_min = (uint32_t)c->password_min,
@@ -213,7 +218,10 @@ static struct api_limits limits_of(const struct config *c)
                                .send_queue_max = (uint32_t)c->send_queue_max,
                                .token_days = (uint32_t)c->token_days,
                                .json = {(uint32_t)c->json_depth_max, (uint32_t)c->json_token_max},
-                               .send = {(uint32_t)c->send_rate * 60, (uint32_t)c->send_burst},
+                               .send = per_second(c->send_rate, c->send_burst),
+                               .rpc = per_second(c->rpc_rate, c->rpc_burst),
+                               .request_user = per_second(c->user_rate, c->user_burst),
+                               .request_address = per_second(c->address_rate, c->address_burst),
                                .register_ = rate_of(c->register_rate),
                                .login_account = rate_of(c->login_fail_account),
                                .login_address = rate_of(c->login_fail_address)};

@@ -9,6 +9,8 @@
 
 void api_init(struct api *a)
 {
+    a->requests_by_user = limit_table_new(LIMIT_ENTRIES, &a->limits.request_user);
+    a->requests_by_address = limit_table_new(LIMIT_ENTRIES, &a->limits.request_address);
     a->register_by_address = limit_table_new(LIMIT_ENTRIES, &a->limits.register_);
     a->login_by_account = limit_table_new(LIMIT_ENTRIES, &a->limits.login_account);
     a->login_by_address = limit_table_new(LIMIT_ENTRIES, &a->limits.login_address);
@@ -16,6 +18,8 @@ void api_init(struct api *a)
 
 void api_release(struct api *a)
 {
+    limit_table_free(a->requests_by_user);
+    limit_table_free(a->requests_by_address);
     limit_table_free(a->register_by_address);
     limit_table_free(a->login_by_account);
     limit_table_free(a->login_by_address);

@@ -27,7 +27,7 @@ struct api_limits {
     uint32_t message_max, ping_interval_s, send_queue_max;
     uint32_t token_days;
     struct json_limits json;
-    struct limit_rate send, register_, login_account, login_address;
+    struct limit_rate send, rpc, request_user, request_address, register_, login_account, login_address;
 };
 
 struct pending; /* pending.h */
@@ -54,6 +54,8 @@ struct api {
     struct buf body;    /* the JSON that is being written */
     struct buf frames;  /* several frames for one socket */
     struct buf scratch; /* folded names and the like */
+    struct limit_table *requests_by_user;
+    struct limit_table *requests_by_address;
     struct limit_table *register_by_address;
     struct limit_table *login_by_account;
     struct limit_table *login_by_address;

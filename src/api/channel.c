@@ -179,6 +179,23 @@ static enum err envelope_read(struct rpc *rpc, struct bytes text, struct problem
     return ERR_ok;
 }
 
+/* May the socket have one more RPC? One that goes on as if nobody had said no is closed. */
+static enum err take_rpc(struct rpc *rpc, struct problem *problem)
+{
+    const struct limit_rate *rate = &rpc->api->limits.rpc;
+    struct channel *ch = rpc->channel;
+
+    problem->retry_ms = limit_take(&ch->rpcs, rate, rpc->now_ms);
+    if (problem->retry_ms == 0) {
+        ch->refused = 0;
+        return ERR_ok;
+    }
+    problem->detail = NULL; /* not what is wrong with the text */
+    if (++ch->refused >= rate->burst)
+        conn_close(ch->conn, WS_CLOSE_POLICY, BYTES("too fast"));
+    return ERR_too_many_requests;
+}
+
 void channel_on_message(void *ctx, struct conn *c, struct bytes text)
 {
     struct api *a = ctx;
@@ -188,8 +205,12 @@ void channel_on_message(void *ctx, struct conn *c, struct bytes text)
     /* A session that was ended has its sockets closed; what still arrives is not heard. */
     if (ch == NULL || ch->listener.user == NULL)
         return;
-    struct rpc rpc = {.api = a, .channel = ch, .user = ch->listener.user};
+    struct rpc rpc = {
+        .api = a, .channel = ch, .user = ch->listener.user, .now_ms = clock_mono_ms()};
     enum err err = envelope_read(&rpc, text, &problem);
+    enum err rate = take_rpc(&rpc, &problem); /* also what cannot be read takes its place */
+    if (rate != ERR_ok)
+        err = rate;
     if (err == ERR_ok)
         err = a->draining ? ERR_shutting_down : rpc_run(&rpc, &problem);
     if (err != ERR_ok)

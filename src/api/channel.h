@@ -21,6 +21,8 @@ struct channel {
     struct listener listener; /* first: the hub hands it back; listener.live is state LIVE */
     struct conn *conn;
     struct catchup *catchup; /* while CATCHING_UP, else NULL */
+    struct limit_bucket rpcs;
+    uint32_t refused; /* RPCs in a row for which there was no room in `rpcs` */
 };
 
 static inline struct channel *channel_of(struct listener *l)
@@ -33,6 +35,7 @@ struct rpc {
     struct api *api;
     struct channel *channel;
     const struct user *user;
+    int64_t now_ms; /* clock_mono_ms */
     struct json body; /* an object, or nothing: every field is then missing */
     struct reply reply;
 };

@@ -54,11 +54,12 @@ static void message_committed(struct proposal *proposal, enum err err, uint64_t 
 }
 
 /* May the user send one more just now? */
-static enum err take_send(struct api *a, const struct user *u, struct problem *problem)
+static enum err take_send(struct api *a, const struct user *u, int64_t now_ms,
+                          struct problem *problem)
 {
     struct limit_bucket *bucket = (struct limit_bucket *)(void *)hub_user_words(u);
 
-    problem->retry_ms = limit_take(bucket, &a->limits.send, clock_mono_ms());
+    problem->retry_ms = limit_take(bucket, &a->limits.send, now_ms);
     return problem->retry_ms > 0 ? ERR_too_many_requests : ERR_ok;
 }
 
@@ -103,7 +104,7 @@ enum err rpc_send(struct rpc *rpc, struct problem *problem)
     struct record_message_post post = {0};
     struct uuid group_id;
 
-    enum err err = take_send(a, rpc->user, problem);
+    enum err err = take_send(a, rpc->user, rpc->now_ms, problem);
     if (err == ERR_ok)
         err = field_uuid(a, rpc->body, "group_id", &group_id, problem);
     if (err == ERR_ok)
@@ -182,7 +183,7 @@ enum err messages_create(struct call *call, struct problem *problem)
     struct api *a = call->api;
     struct record_message_post post = {0};
 
-    enum err err = take_send(a, call->user, problem);
+    enum err err = take_send(a, call->user, clock_mono_ms(), problem);
     if (err == ERR_ok)
         err = read_message(a, call->body, &call->id, &post, problem);
     if (err == ERR_ok)

@@ -217,14 +217,26 @@ static enum err read_body(struct call *call, struct problem *problem)
     return ERR_ok;
 }
 
+/* May this client, or this user, ask once more just now? */
+static enum err take_request(struct limit_table *t, const void *key, size_t len,
+                             struct problem *problem)
+{
+    problem->retry_ms = limit_table_take(t, bytes_of(key, len), clock_mono_ms());
+    return problem->retry_ms > 0 ? ERR_too_many_requests : ERR_ok;
+}
+
 static enum err run_route(const struct route *route, struct call *call, struct problem *problem)
 {
     enum err err = ERR_ok;
 
     if (call->api->draining)
         return ERR_shutting_down;
-    if (route->needs & NEEDS_AUTH)
+    if (route->needs & NEEDS_AUTH) {
         err = authenticate(call);
+        if (err == ERR_ok)
+            err = take_request(call->api->requests_by_user, &call->user->number,
+                               sizeof call->user->number, problem);
+    }
     if (err == ERR_ok && (route->needs & NEEDS_JSON))
         err = read_body(call, problem);
     if (err == ERR_ok)
@@ -240,6 +252,11 @@ void rest_on_request(void *ctx, struct conn *c, const struct http_request *reque
 
     conn_set_note(c, origins_place(a->origins, request));
     call.who = address_counted(address_of_client(a->trusted_proxies, conn_address(c), request));
+    enum err rate = take_request(a->requests_by_address, call.who.b, sizeof call.who.b, &problem);
+    if (rate != ERR_ok) {
+        rest_refuse(a, c, rate, &problem);
+        return;
+    }
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         if (!method_fits(routes[i].method, request->method) ||
             !path_fits(routes[i].path, request->path, &call.id))

@@ -27,7 +27,7 @@ enum ws_close {
     WS_CLOSE_PROTOCOL = 1002,
     WS_CLOSE_UNSUPPORTED = 1003,  /* a binary message */
     WS_CLOSE_INVALID_DATA = 1007, /* not UTF-8 */
-    WS_CLOSE_POLICY = 1008,       /* a message that does not end */
+    WS_CLOSE_POLICY = 1008,       /* a message that does not end; too many RPCs */
     WS_CLOSE_TOO_BIG = 1009,
     WS_CLOSE_INTERNAL = 1011,
     WS_CLOSE_TRY_AGAIN = 1013, /* reader too slow: resume from the cursor */

@@ -20,6 +20,9 @@ SERVER_OPTIONS = [
     ("--password-queue", "65536"),
     ("--register-rate", "0"),
     ("--send-rate", "0"),
+    ("--rpc-rate", "0"),
+    ("--user-rate", "0"),
+    ("--address-rate", "0"),
     ("--ping-interval", "3600"),
 ]
 

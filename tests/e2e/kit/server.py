@@ -27,6 +27,9 @@ QUIET = {
     "--listen": "127.0.0.1:0",
     "--password-cost": "min",
     "--register-rate": "0",
+    "--rpc-rate": "0",
+    "--user-rate": "0",
+    "--address-rate": "0",
     "--login-fail-address": "0",
 }
 
