@@ -180,13 +180,16 @@ static enum err authenticate(struct call *call)
 }
 
 /* RFC 9110, 8.3.1: type and subtype in any case, parameters after a semicolon. A body without the
- * field is taken for what it should be. */
+ * field is taken for what it should be; one with two of them says nothing that could be trusted. */
 static bool is_json_type(const struct http_request *r)
 {
     struct bytes value, json = BYTES("application/json");
+    uint32_t n = http_field_count(r, "content-type");
 
-    if (!http_field(r, "content-type", &value))
+    if (n == 0 || !http_field(r, "content-type", &value))
         return true;
+    if (n > 1)
+        return false;
     if (value.len < json.len || !bytes_equal_nocase(bytes_of(value.p, json.len), json))
         return false;
     for (size_t i = json.len; i < value.len; i++) {

@@ -1,5 +1,7 @@
 #include "net/http_fields.h"
 
+#include <arpa/inet.h>
+
 #include "net/http_head.h"
 
 #define KEY_LEN 24 /* base64 of 16 bytes */
@@ -83,32 +85,68 @@ static bool is_one_of(uint8_t c, struct bytes set)
     return memchr(set.p, c, set.len) != NULL;
 }
 
+static bool is_hex(uint8_t c)
+{
+    uint8_t low = c | 0x20;
+    return is_digit(c) || (low >= 'a' && low <= 'f');
+}
+
+/* Is each '%' followed by two hexadecimal digits (RFC 3986, 2.1)? Nothing here is decoded, but
+ * whoever stands before this server may do so, and guess. */
+static bool percents_valid(struct bytes s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.p[i] == '%' && (s.len - i < 3 || !is_hex(s.p[i + 1]) || !is_hex(s.p[i + 2])))
+            return false;
+    return true;
+}
+
+/* What stands between the brackets. A form of the future (IPvFuture) nobody can mean yet. */
+static bool is_ipv6(struct bytes s)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    if (s.len >= sizeof text)
+        return false;
+    memcpy(text, s.p, s.len);
+    text[s.len] = '\0';
+    return inet_pton(AF_INET6, text, &address) == 1;
+}
+
+/* Digits up to 65535, or nothing (RFC 3986, 3.2.3). */
+static bool port_valid(struct bytes s)
+{
+    uint32_t port = 0;
+    if (s.len > 5)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        if (!is_digit(s.p[i]))
+            return false;
+        port = port * 10 + (s.p[i] - '0');
+    }
+    return port <= UINT16_MAX;
+}
+
 /* host[:port] (RFC 3986, 3.2): a name, an IPv4 address or a bracketed IPv6 address. Not empty. */
 static bool host_valid(struct bytes h)
 {
     size_t i = 0;
     if (h.len && h.p[0] == '[') {
-        for (i = 1; i < h.len && h.p[i] != ']'; i++)
-            if (!is_alnum(h.p[i]) && h.p[i] != ':' && h.p[i] != '.')
-                return false;
-        if (i < 3 || i == h.len)
+        while (i < h.len && h.p[i] != ']')
+            i++;
+        if (i == h.len || !is_ipv6(bytes_of(h.p + 1, i - 1)))
             return false;
         i++;
     } else {
         for (; i < h.len && h.p[i] != ':'; i++)
             if (!is_alnum(h.p[i]) && !is_one_of(h.p[i], BYTES("-._~%!$&'()*+,;=")))
                 return false;
-        if (i == 0)
+        if (i == 0 || !percents_valid(bytes_of(h.p, i)))
             return false;
     }
     if (i == h.len)
         return true;
-    if (h.p[i] != ':' || h.len - i > 6)
-        return false;
-    for (i++; i < h.len; i++)
-        if (!is_digit(h.p[i]))
-            return false;
-    return true;
+    return h.p[i] == ':' && port_valid(bytes_of(h.p + i + 1, h.len - i - 1));
 }
 
 static bool starts_with_nocase(struct bytes s, struct bytes prefix)
@@ -139,6 +177,8 @@ enum err http_judge_target(struct http_request *r, struct bytes target)
     const uint8_t *mark = target.len ? memchr(target.p, '?', target.len) : NULL;
     size_t path_len = mark ? (size_t)(mark - target.p) : target.len;
     r->path = path_len ? bytes_of(target.p, path_len) : BYTES("/");
+    if (!percents_valid(r->path)) /* a query's are judged by who decodes it */
+        return ERR_bad_request;
     if (mark)
         r->query = bytes_of(mark + 1, target.len - path_len - 1);
     return ERR_ok;

@@ -214,6 +214,13 @@ static void test_targets(void **state)
     expect_error(L("GET ftp://h/ HTTP/1.1\r\n" H "\r\n"), ERR_bad_request);
     expect_error(L("GET http:///p HTTP/1.1\r\n" H "\r\n"), ERR_bad_request);
     expect_error(L("GET http://u:p@h/p HTTP/1.1\r\n" H "\r\n"), ERR_bad_request);
+    expect_error(L("GET /% HTTP/1.1\r\n" H "\r\n"), ERR_bad_request);
+    expect_error(L("GET /%4 HTTP/1.1\r\n" H "\r\n"), ERR_bad_request);
+    expect_error(L("GET /%4g HTTP/1.1\r\n" H "\r\n"), ERR_bad_request);
+    expect_error(L("GET /%u0041 HTTP/1.1\r\n" H "\r\n"), ERR_bad_request);
+    expect_body(L("GET /?a=%g4 HTTP/1.1\r\n" H "\r\n"), "");
+    expect_error(L("GET http://h/%zz HTTP/1.1\r\n" H "\r\n"), ERR_bad_request);
+    expect_body(L("GET /%00%2f%2E?%fF HTTP/1.1\r\n" H "\r\n"), "");
     expect_error(L("GET /a#b HTTP/1.1\r\n" H "\r\n"), ERR_bad_request);
     expect_error(L("GET /a\"b HTTP/1.1\r\n" H "\r\n"), ERR_bad_request);
     expect_error(L("GET /\x80 HTTP/1.1\r\n" H "\r\n"), ERR_bad_request);
@@ -325,6 +332,20 @@ static void test_host(void **state)
     expect_error(L("GET / HTTP/1.1\r\nHost: []\r\n\r\n"), ERR_bad_request);
     expect_error(L("GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n"), ERR_bad_request);
     expect_error(L("GET / HTTP/1.1\r\nHost: caf\xe9\r\n\r\n"), ERR_bad_request);
+    expect_error(L("GET / HTTP/1.1\r\nHost: [1.2.3.4]\r\n\r\n"), ERR_bad_request);
+    expect_error(L("GET / HTTP/1.1\r\nHost: [1:2:3]\r\n\r\n"), ERR_bad_request);
+    expect_error(L("GET / HTTP/1.1\r\nHost: [fe80::1%25lo]\r\n\r\n"), ERR_bad_request);
+    expect_error(L("GET / HTTP/1.1\r\nHost: "
+                   "[0000000000000000000000000000000000000000000000000::1]\r\n\r\n"),
+                 ERR_bad_request);
+    expect_error(L("GET / HTTP/1.1\r\nHost: h:65536\r\n\r\n"), ERR_bad_request);
+    expect_error(L("GET / HTTP/1.1\r\nHost: h%\r\n\r\n"), ERR_bad_request);
+    expect_error(L("GET / HTTP/1.1\r\nHost: h%4\r\n\r\n"), ERR_bad_request);
+    expect_error(L("GET / HTTP/1.1\r\nHost: h%4g\r\n\r\n"), ERR_bad_request);
+    expect_error(L("GET / HTTP/1.1\r\nHost: h%g4\r\n\r\n"), ERR_bad_request);
+    expect_body(L("GET / HTTP/1.1\r\nHost: h%4a:65535\r\n\r\n"), "");
+    expect_body(L("GET / HTTP/1.1\r\nHost: h:\r\n\r\n"), "");
+    expect_body(L("GET / HTTP/1.1\r\nHost: [::ffff:1.2.3.4]\r\n\r\n"), "");
     expect_error(L("GET http://h/ HTTP/1.1\r\n\r\n"), ERR_bad_request);
     expect_body(L("GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n"), "");
     expect_body(L("GET / HTTP/1.1\r\nhOsT:h\r\n\r\n"), "");
@@ -356,6 +377,12 @@ static void test_smuggling(void **state)
     expect_error(L(POST "Content-Length: 1 1\r\n\r\na"), ERR_bad_request);
     expect_error(L(POST "Content-Length: 1.0\r\n\r\na"), ERR_bad_request);
     expect_error(L(POST "Content-Length:\r\n\r\n"), ERR_bad_request);
+    expect_error(L(POST "Content-Length: 18446744073709551617\r\n\r\na"), ERR_bad_request);
+    expect_error(L(POST "Content-Length: 9223372036854775808\r\n\r\na"), ERR_too_large);
+    expect_error(L(POST "Content-Length: 4294967297\r\n\r\na"), ERR_too_large);
+    /* The library and the RFC disagree about these two, so they are refused. */
+    expect_error(L(POST "Content-Length: 1\t\r\n\r\na"), ERR_bad_request);
+    expect_error(L(POST "Transfer-Encoding2: x\r\nContent-Length: 1\r\n\r\na"), ERR_bad_request);
     expect_error(L(POST "Content-Length: 99999999999999999999999\r\n\r\n"), ERR_bad_request);
     expect_error(L(POST "Content-Length : 1\r\n\r\na"), ERR_bad_request);
     expect_error(L(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -425,7 +452,12 @@ static void test_chunked_bodies(void **state)
     expect_error(L(CHUNKED "2;a\n\r\nab\r\n0\r\n\r\n"), ERR_bad_request);
     expect_error(L(CHUNKED "2;a\0b\r\nab\r\n0\r\n\r\n"), ERR_bad_request);
     expect_error(L(CHUNKED "00000000000000000\r\n\r\n"), ERR_bad_request);
+    expect_error(L(CHUNKED "2\t;a\r\nab\r\n0\r\n\r\n"), ERR_bad_request);
+    expect_error(L(CHUNKED "2;a=\"\r\nb\"\r\nxy\r\n0\r\n\r\n"), ERR_bad_request);
+    expect_error(L(CHUNKED "2\r\nab\r\r0\r\n\r\n"), ERR_bad_request);
+    expect_error(L(CHUNKED "2\r\nab\n\n0\r\n\r\n"), ERR_bad_request);
     expect_error(L(CHUNKED "41\r\n"), ERR_too_large);
+    expect_error(L(CHUNKED "10000000000000001\r\n"), ERR_too_large);
     expect_error(L(CHUNKED "FFFFFFFFFFFFFFFF\r\n"), ERR_too_large);
     expect_error(L(CHUNKED "1\r\na\r\n40\r\n"), ERR_too_large);
     expect_error(L(CHUNKED "0\r\nContent-Length: 1\r\n\r\n"), ERR_bad_request);
