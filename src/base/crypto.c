@@ -1,6 +1,5 @@
 #include "base/crypto.h"
 
-#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -142,6 +141,11 @@ static bool decode(const char *s, struct encoded *e)
         return false;
     e->passes = passes;
     e->memory = kib * 1024;
+    if (e->passes < crypto_pwhash_argon2id_OPSLIMIT_MIN ||
+        e->passes > crypto_pwhash_argon2id_OPSLIMIT_MAX ||
+        e->memory < crypto_pwhash_argon2id_MEMLIMIT_MIN ||
+        e->memory > crypto_pwhash_argon2id_MEMLIMIT_MAX)
+        return false;
     s = read_bytes(s, e->salt, sizeof e->salt);
     if (s != NULL)
         s = read_bytes(s, e->hash, sizeof e->hash);
@@ -159,10 +163,9 @@ enum err crypto_password_verify(const char *encoded, struct bytes password)
 
     if (!decode(encoded, &e))
         return ERR_bad_credentials;
-    errno = 0;
     if (crypto_pwhash_argon2id(hash, sizeof hash, (const char *)password.p, password.len, e.salt,
                                e.passes, e.memory, crypto_pwhash_argon2id_ALG_ARGON2ID13) != 0)
-        return errno == EINVAL ? ERR_bad_credentials : ERR_busy; /* EINVAL: no such work */
+        return ERR_busy; /* the work is one that there is: it was the memory */
     bool same = sodium_memcmp(hash, e.hash, sizeof hash) == 0;
     sodium_memzero(hash, sizeof hash);
     return same ? ERR_ok : ERR_bad_credentials;
