@@ -377,7 +377,7 @@ def test_snapshot_tool(server, people):
     assert say("snapshot", "--data", server.data)["unchanged"] is True
     server.restart()
     assert server.digest()[0] == cursor
-    assert f"the snapshot behind record {cursor}" in server.err.text()
+    assert server.err.wait(re.compile(f"the snapshot behind record {cursor}"))
     server.stop()
     assert not (server.data / "control").exists()
     assert "no server runs" in tool("snapshot", "--data", server.data, code=1).stderr
