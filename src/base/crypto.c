@@ -131,7 +131,7 @@ static const char *read_bytes(const char *s, uint8_t *out, size_t len)
 
 static bool decode(const char *s, struct encoded *e)
 {
-    unsigned long kib, passes, lanes;
+    unsigned long kib = 0, passes = 0, lanes = 0;
     s = read_number(s, "$argon2id$v=19$m=", &kib);
     if (s != NULL)
         s = read_number(s, ",t=", &passes);
