@@ -3,7 +3,8 @@
  *
  * It goes in rounds: read the directory as a start does, mend the first thing that is wrong, read
  * again, until a start would go well. So each step is small, and a repair that was interrupted goes
- * on where it was. What is decided for each kind of damage stands at mend_first.
+ * on where it was. What is decided for each kind of damage stands at mend_first; the steps are in
+ * repair_steps.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,69 +13,12 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "log/snapshot.h"
 #include "model/save.h"
-#include "tools/lost.h"
-#include "tools/mend.h"
-#include "tools/out.h"
+#include "tools/repair_inside.h"
 #include "tools/scan.h"
 #include "tools/tools.h"
 
 enum { FLAG_DRY_RUN };
-
-struct repair {
-    bool json;
-    bool dry_run;
-    char dir[PATH_MAX];
-    int lock;
-    int journal;
-    /* as of the last reading */
-    struct model *model;
-    struct journal_report report;
-    uint64_t *list; /* the first numbers of the segments */
-    size_t count;
-    struct snapshot_header base; /* the newest snapshot that is whole; seq 0: none */
-    /* what was done */
-    struct buf steps; /* JSON */
-    unsigned step_count;
-    struct lost lost;
-};
-
-static enum exit_code failed(const struct repair *r, const char *what, const char *name)
-{
-    return out_error(r->json, EXIT_FAILED, "cannot %s " JOURNAL_DIR "/%s: %s", what, name,
-                     strerror(errno));
-}
-
-static enum exit_code refuse(const struct repair *r, const char *why)
-{
-    return out_error(r->json, EXIT_DAMAGED, "%s: restore a backup. The damage: %s", why,
-                     r->report.damage);
-}
-
-/* Says a step that was done, or would be. */
-static void say_step(struct repair *r, const char *what, const char *file, uint64_t offset,
-                     const char *kept)
-{
-    r->step_count++;
-    out_open(&r->steps, NULL, '{');
-    out_cstr(&r->steps, "step", what);
-    out_cstr(&r->steps, "file", file);
-    out_uint(&r->steps, "offset", offset);
-    if (!r->dry_run && kept[0] != '\0')
-        out_cstr(&r->steps, "kept_in", kept);
-    out_close(&r->steps, '}');
-    if (r->json)
-        return;
-    char where[48] = "", what_kept[MEND_NAME_MAX + 48] = "";
-    if (offset > 0)
-        (void)snprintf(where, sizeof where, " at offset %llu", (unsigned long long)offset);
-    if (!r->dry_run && kept[0] != '\0')
-        (void)snprintf(what_kept, sizeof what_kept, "; what was there is in " JOURNAL_DIR "/%s",
-                       kept);
-    out_say("%s%s " JOURNAL_DIR "/%s%s%s", r->dry_run ? "would " : "", what, file, where,
-            what_kept);
-}
 
 /* ---- reading as a start does --------------------------------------------------------------- */
 
@@ -143,7 +87,7 @@ static enum exit_code read_as_start(struct repair *r)
     r->count = 0;
     model_reset(r->model);
     if (segment_list(r->journal, &r->list, &r->count) != 0)
-        return failed(r, "list", ".");
+        return repair_failed(r, "list", ".");
     find_base(r);
     enum err e = journal_scan_files(&options, &hooks, &r->report);
     if (e == ERR_ok)
@@ -152,279 +96,6 @@ static enum exit_code read_as_start(struct repair *r)
         return EXIT_DAMAGED;
     return out_error(r->json, EXIT_FAILED, "%s",
                      r->report.damage[0] != '\0' ? r->report.damage : err_sentence(e));
-}
-
-/* ---- the steps ----------------------------------------------------------------------------- */
-
-static void on_lost(void *ctx, const struct frame_header *h, struct bytes payload)
-{
-    struct repair *r = ctx;
-    lost_add(&r->lost, h, payload);
-}
-
-/* Notes what can be found of records from `seq_min` on in segments `i` to `end` - 1, in the first
- * of them from `from` on. */
-static void count_lost(struct repair *r, size_t i, size_t end, uint64_t from,
-                       const struct frame_key *key, uint64_t seq_min)
-{
-    char name[SEGMENT_NAME_MAX];
-    struct bytes all;
-    for (; i < end; i++, from = SEGMENT_HEADER_LEN) {
-        if (r->list[i] > seq_min)
-            lost_known(&r->lost, r->list[i] - 1);
-        segment_name(r->list[i], name);
-        if (!mend_map(r->journal, name, &all))
-            continue; /* what cannot be read cannot be counted */
-        mend_find(all, from < all.len ? (size_t)from : all.len, key, seq_min, on_lost, r);
-        mend_unmap(all);
-    }
-}
-
-/* The header of segment `i`; false where it does not hold, or is another segment's. */
-static bool read_header(const struct repair *r, size_t i, struct segment_header *h)
-{
-    char name[SEGMENT_NAME_MAX];
-    struct bytes all;
-    segment_name(r->list[i], name);
-    if (!mend_map(r->journal, name, &all))
-        return false;
-    bool ok = mend_header(all, h) && h->first_seq == r->list[i];
-    mend_unmap(all);
-    return ok;
-}
-
-/* Moves a file aside. */
-static enum exit_code step_aside(struct repair *r, const char *name)
-{
-    char kept[MEND_NAME_MAX] = "";
-    if (!r->dry_run && !mend_aside(r->journal, name, kept))
-        return failed(r, "move aside", name);
-    say_step(r, "move aside", name, 0, kept);
-    return EXIT_FINE;
-}
-
-/* Moves segment `i` and all behind it aside, the newest first, so that an interruption leaves what
- * is found again the same way. */
-static enum exit_code aside_from(struct repair *r, size_t i)
-{
-    char name[SEGMENT_NAME_MAX];
-    enum exit_code code = EXIT_FINE;
-    for (size_t j = r->count; j > i && code == EXIT_FINE; j--) {
-        segment_name(r->list[j - 1], name);
-        code = step_aside(r, name);
-    }
-    return code;
-}
-
-/* The manifest names the segment of that header as the newest, and nothing else. */
-static enum exit_code step_manifest(struct repair *r, const struct segment_header *h)
-{
-    struct manifest m;
-    struct bytes all;
-    if (mend_map(r->journal, "manifest", &all)) {
-        bool named = all.len == MANIFEST_LEN && manifest_decode(all.p, &m) &&
-                     m.number == h->number && m.first_seq == h->first_seq &&
-                     uuid_equal(&m.epoch, &h->epoch);
-        mend_unmap(all);
-        if (named)
-            return EXIT_FINE;
-    }
-    if (!r->dry_run && !mend_manifest(r->journal, h))
-        return failed(r, "write", "manifest");
-    say_step(r, "write", "manifest", 0, "");
-    return EXIT_FINE;
-}
-
-/* Ends the journal in segment `i` at an offset. */
-static enum exit_code cut_at(struct repair *r, size_t i, uint64_t at)
-{
-    char name[SEGMENT_NAME_MAX], kept[MEND_NAME_MAX] = "";
-    struct segment_header h;
-    segment_name(r->list[i], name);
-    if (!read_header(r, i, &h))
-        return refuse(r, "the segment's header could not be read again");
-    lost_known(&r->lost, r->report.damage_seq);
-    count_lost(r, i, r->count, at, &h.key, r->report.damage_seq);
-    enum exit_code code = step_manifest(r, &h);
-    if (code == EXIT_FINE)
-        code = aside_from(r, i + 1);
-    if (code != EXIT_FINE)
-        return code;
-    if (!r->dry_run && !mend_cut(r->journal, name, at, kept))
-        return failed(r, "cut", name);
-    say_step(r, "cut", name, at, kept);
-    return EXIT_FINE;
-}
-
-/* Ends the journal before segment `i`. */
-static enum exit_code cut_before(struct repair *r, size_t i)
-{
-    struct segment_header before;
-    if (i == 0 || !read_header(r, i - 1, &before))
-        return refuse(r, "nothing that is whole would remain");
-    lost_known(&r->lost, r->report.damage_seq);
-    count_lost(r, i, r->count, 0, &before.key, r->report.damage_seq);
-    enum exit_code code = step_manifest(r, &before);
-    return code == EXIT_FINE ? aside_from(r, i) : code;
-}
-
-/* The manifest is damaged, or names what is not there: the newest segment that can be read is the
- * newest now. */
-static enum exit_code mend_manifest_of(struct repair *r, bool there)
-{
-    struct segment_header h;
-    size_t i = r->count;
-    while (i > 0 && !read_header(r, i - 1, &h))
-        i--;
-    if (i == 0)
-        return refuse(r, "no segment can be read");
-    if (there) {
-        enum exit_code code = step_aside(r, "manifest");
-        if (code != EXIT_FINE)
-            return code;
-    }
-    return step_manifest(r, &h);
-}
-
-/* The header of segment `i` from what is beside it. */
-static bool guess_header(const struct repair *r, size_t i, struct bytes all,
-                         struct segment_header *h)
-{
-    struct segment_header before;
-    char name[SEGMENT_NAME_MAX];
-    struct bytes prev;
-    uint64_t end;
-    if (i == 0 || !read_header(r, i - 1, &before))
-        return false;
-    segment_name(r->list[i - 1], name);
-    if (!mend_map(r->journal, name, &prev))
-        return false;
-    struct bytes run = mend_run(prev, &before.key, &before.chain, before.first_seq, &end);
-    *h = before;
-    h->number++;
-    h->first_seq = r->list[i];
-    h->size = all.len;
-    if (run.len > 0)
-        memcpy(h->chain.b, run.p + run.len - FRAME_CHAIN_LEN, FRAME_CHAIN_LEN);
-    mend_unmap(prev);
-    if (end != h->first_seq)
-        return false;
-    run = mend_run(all, &h->key, &h->chain, h->first_seq, &end);
-    return run.len > 0 && run.p == all.p + SEGMENT_HEADER_LEN;
-}
-
-/* Only the header of segment `i` is damaged: what it must be follows from the segment before, and
- * the records behind it prove that. *mended: so it was. */
-static enum exit_code mend_header_of(struct repair *r, size_t i, bool *mended)
-{
-    char name[SEGMENT_NAME_MAX], kept[MEND_NAME_MAX] = "";
-    struct segment_header h;
-    struct bytes all;
-    enum exit_code code = EXIT_FINE;
-    *mended = false;
-    segment_name(r->list[i], name);
-    if (!mend_map(r->journal, name, &all))
-        return failed(r, "read", name);
-    if (!mend_header(all, &h) && guess_header(r, i, all, &h)) {
-        *mended = true;
-        struct bytes records = bytes_of(all.p + SEGMENT_HEADER_LEN, all.len - SEGMENT_HEADER_LEN);
-        if (!r->dry_run && !mend_segment(r->journal, &h, records, kept))
-            code = failed(r, "write", name);
-        else
-            say_step(r, "write the header of", name, 0, kept);
-    }
-    mend_unmap(all);
-    return code;
-}
-
-/* ---- a segment from a snapshot ------------------------------------------------------------- */
-
-/* The number of the segment that is put in the place of `i`; 0 where it cannot be known. */
-static uint64_t number_for(const struct repair *r, size_t i)
-{
-    struct segment_header h;
-    struct manifest m;
-    struct bytes all;
-    uint64_t number = 0;
-    if (i < r->count && read_header(r, i, &h))
-        return h.number;
-    if (mend_map(r->journal, "manifest", &all)) {
-        if (all.len == MANIFEST_LEN && manifest_decode(all.p, &m) &&
-            (i >= r->count || m.first_seq == r->list[i]))
-            number = m.number;
-        mend_unmap(all);
-    }
-    if (number == 0 && i + 1 < r->count && read_header(r, i + 1, &h))
-        number = h.number - 1;
-    if (number == 0 && i > 0 && i <= r->count && read_header(r, i - 1, &h))
-        number = h.number + 1;
-    return number;
-}
-
-/* Adds the records of segments `i` to `end` - 1 that continue *chain, from record *seq on. */
-static bool gather(struct repair *r, size_t i, size_t end, struct frame_chain chain, uint64_t *seq,
-                   struct buf *out)
-{
-    for (; i < end; i++) {
-        char name[SEGMENT_NAME_MAX];
-        struct bytes all;
-        segment_name(r->list[i], name);
-        if (!mend_map(r->journal, name, &all))
-            return false;
-        struct bytes run = mend_run(all, &r->base.key, &chain, *seq, seq);
-        buf_add_bytes(out, run);
-        if (run.len > 0)
-            memcpy(chain.b, run.p + run.len - FRAME_CHAIN_LEN, FRAME_CHAIN_LEN);
-        mend_unmap(all);
-    }
-    return true;
-}
-
-/*
- * The snapshot holds what is damaged. So the journal may begin behind it: a segment takes the place
- * of number `i` (r->count: of none) that holds the records behind the snapshot, as far as they
- * continue it. Segment 1 begins with record 1, this one does not, so it is number 2 at least: where
- * others follow that are 2, 3, … already, it takes their records too.
- */
-static enum exit_code rebuild(struct repair *r, size_t i)
-{
-    char name[SEGMENT_NAME_MAX], old[SEGMENT_NAME_MAX] = "", kept[MEND_NAME_MAX] = "";
-    struct buf records = {0};
-    uint64_t end = r->base.seq + 1;
-    struct segment_header h = {.epoch = r->base.epoch,
-                               .number = number_for(r, i),
-                               .first_seq = r->base.seq + 1,
-                               .size = SEGMENT_SIZE_MIN,
-                               .key = r->base.key,
-                               .chain = r->base.chain};
-    bool all = h.number < 2 && i + 1 < r->count;
-    size_t behind = all || i >= r->count ? r->count : i + 1;
-    enum exit_code code = EXIT_FINE;
-    if (h.number < 2)
-        h.number = 2;
-    segment_name(h.first_seq, name);
-    if (i < r->count)
-        segment_name(r->list[i], old);
-    if (!gather(r, i, behind, h.chain, &end, &records))
-        code = failed(r, "read", old);
-    count_lost(r, i, behind, 0, &h.key, end);
-    uint64_t need = SEGMENT_HEADER_LEN + records.len + FRAME_HEADER_LEN;
-    if (h.size < need)
-        h.size = (need + SEGMENT_HEADER_LEN - 1) / SEGMENT_HEADER_LEN * SEGMENT_HEADER_LEN;
-    if (code == EXIT_FINE && !r->dry_run &&
-        !mend_segment(r->journal, &h, buf_bytes(&records), kept))
-        code = failed(r, "write", name);
-    buf_release(&records);
-    if (code != EXIT_FINE)
-        return code;
-    say_step(r, "write, from a snapshot and what follows it,", name, 0, kept);
-    if (behind >= r->count)
-        code = step_manifest(r, &h);
-    if (code == EXIT_FINE && behind > i + 1)
-        code = aside_from(r, i + 1);
-    if (code == EXIT_FINE && old[0] != '\0' && strcmp(old, name) != 0)
-        code = step_aside(r, old);
-    return code;
 }
 
 /* ---- which step ---------------------------------------------------------------------------- */
@@ -439,24 +110,24 @@ static enum exit_code mend_segment_of(struct repair *r, size_t i)
     bool mended;
     segment_name(r->list[i], name);
     if (!mend_map(r->journal, name, &all))
-        return failed(r, "read", name);
+        return repair_failed(r, "read", name);
     bool whole = mend_header(all, &h);
     uint64_t size = all.len;
     mend_unmap(all);
     if (whole && h.first_seq == r->list[i] && h.size != size) {
         if (!r->dry_run && !mend_resize(r->journal, name, h.size, kept))
-            return failed(r, "change the length of", name);
-        say_step(r, "change the length of", name, h.size, kept);
+            return repair_failed(r, "change the length of", name);
+        repair_say(r, "change the length of", name, h.size, kept);
         return EXIT_FINE;
     }
-    enum exit_code code = mend_header_of(r, i, &mended);
+    enum exit_code code = repair_header(r, i, &mended);
     if (mended || code != EXIT_FINE)
         return code;
     if (base > 0 && r->list[i] <= base + 1 && (seq <= base || at < SEGMENT_HEADER_LEN))
-        return rebuild(r, i);
+        return repair_rebuild(r, i);
     if (whole && at == 0)
-        return refuse(r, "what came before is not there");
-    return at >= SEGMENT_HEADER_LEN ? cut_at(r, i, at) : cut_before(r, i);
+        return repair_refuse(r, "what came before is not there");
+    return at >= SEGMENT_HEADER_LEN ? repair_cut_at(r, i, at) : repair_cut_before(r, i);
 }
 
 /* Would the journal reach back to record 1, or to another snapshot that is whole, without this? */
@@ -494,19 +165,20 @@ static enum exit_code mend_first(struct repair *r)
     const char *file = r->report.damage_file;
     uint64_t seq;
     if (strcmp(file, "manifest") == 0)
-        return mend_manifest_of(r, faccessat(r->journal, file, F_OK, 0) == 0);
+        return repair_manifest(r, faccessat(r->journal, file, F_OK, 0) == 0);
     if (snapshot_name_parse(file, &seq))
-        return covered_without(r, seq) ? step_aside(r, file)
-                                       : refuse(r, "without this snapshot the rest is not enough");
+        return covered_without(r, seq)
+                   ? repair_aside(r, file)
+                   : repair_refuse(r, "without this snapshot the rest is not enough");
     if (!segment_name_parse(file, &seq))
-        return refuse(r, "there is no way to mend that");
+        return repair_refuse(r, "there is no way to mend that");
     for (size_t i = 0; i < r->count; i++)
         if (r->list[i] == seq)
             return mend_segment_of(r, i);
     lost_known(&r->lost, seq - 1);
     if (r->count > 0)
-        return mend_manifest_of(r, false);
-    return r->base.seq > 0 ? rebuild(r, 0) : refuse(r, "no segment is there");
+        return repair_manifest(r, false);
+    return r->base.seq > 0 ? repair_rebuild(r, 0) : repair_refuse(r, "no segment is there");
 }
 
 /* A start goes well. Moves aside what it does not need and what is damaged: snapshots, and what
@@ -520,13 +192,13 @@ static enum exit_code clear_up(struct repair *r)
         code = out_error(r->json, EXIT_FAILED, "%s", s.report.damage);
     for (size_t i = 0; i < s.snapshot_count && code == EXIT_FINE; i++)
         if (!s.snapshots[i].whole || (s.err == ERR_damaged && s.snapshots[i].seq < r->base.seq))
-            code = step_aside(r, s.snapshots[i].name);
+            code = repair_aside(r, s.snapshots[i].name);
     for (size_t i = 0; i + 1 < r->count && code == EXIT_FINE && s.err == ERR_damaged; i++) {
         char name[SEGMENT_NAME_MAX];
         if (r->list[i + 1] > r->base.seq + 1)
             break;
         segment_name(r->list[i], name);
-        code = step_aside(r, name);
+        code = repair_aside(r, name);
     }
     scan_release(&s);
     return code;
@@ -553,7 +225,7 @@ static enum exit_code mend_all(struct repair *r)
     rounds_max = 16 + 4 * (unsigned)(r->count < 100000 ? r->count : 100000);
     while (code == EXIT_DAMAGED) {
         if (++rounds > rounds_max)
-            return refuse(r, "each step leaves other damage");
+            return repair_refuse(r, "each step leaves other damage");
         code = mend_first(r);
         if (code != EXIT_FINE || r->dry_run)
             return code;
