@@ -41,8 +41,8 @@ enum http_upgrade {
 /* Everything is borrowed until the on_request callback returns. */
 struct http_request {
     enum http_method method;
-    struct bytes path;  /* as sent, up to the '?', not percent-decoded; starts with '/', but for
-                         * "OPTIONS *", where it is "*" */
+    struct bytes path;  /* as sent, up to the '?', not percent-decoded, but each '%' has its two
+                         * digits; starts with '/', but for "OPTIONS *", where it is "*" */
     struct bytes query; /* behind the '?', or empty */
     struct bytes host;  /* valid host[:port] characters only; of an absolute target where that was
                          * sent (RFC 9112, 3.2.2); empty where an HTTP/1.0 client sent none */
