@@ -1,0 +1,293 @@
+"""Load that is unkind: many who ask for much and give nothing. Whoever behaves notices little, and
+memory stays bounded."""
+import json
+import os
+import resource
+import select
+import socket
+import struct
+import threading
+
+import pytest
+
+from kit import raw
+from kit.people import Rest, User
+from kit.server import BINARY, PATIENCE
+from kit.socket import T_MESSAGE
+
+# A sanitizer keeps what was freed and shadows what is there: then numbers of bytes say nothing, and
+# less of everything must do.
+SANITIZED = any(word in BINARY.read_bytes() for word in (b"__asan_init", b"__tsan_init"))
+
+MIB = 1 << 20
+
+
+def memory(server):
+    """Resident bytes of the server."""
+    with open(f"/proc/{server.process.pid}/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+def assert_grew_by_at_most(server, before, limit):
+    grown = memory(server) - before
+    assert SANITIZED or grown <= limit, f"{grown} bytes, and {limit} would be fine"
+
+
+def descriptors(server):
+    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
+
+def cpu_ticks(server):
+    with open(f"/proc/{server.process.pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def connect(server):
+    """A bare TCP connection; the kernel accepts it even where the server does not yet."""
+    plain = socket.create_connection((server.host, server.port), PATIENCE)
+    server.keep(plain)
+    return plain
+
+
+def lives(connection):
+    connection.send(raw.frame(raw.PING, b"?"))
+    assert connection.frame() == (True, raw.PONG, b"?")
+
+
+def until(condition):
+    """Waits, for what no event tells; looks again after each little pause."""
+    for _ in range(int(PATIENCE * 100)):
+        if condition():
+            return
+        select.select([], [], [], 0.01)
+    raise AssertionError("it did not come to pass")
+
+
+# ---- descriptors --------------------------------------------------------------------------------
+
+
+def test_out_of_descriptors(new_server):
+    """Those who are there stay, nobody is refused, and those who wait get their turn."""
+    server = new_server()
+    user = User(Rest(server))
+    there = raw.Connection(server).upgrade(user.device().path)
+    used = descriptors(server)
+    _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (used + 4, hard))
+    waiting = [raw.Connection(server) for _ in range(30)]
+    request = raw.request("GET", "/nothing", server)
+    for connection in waiting:
+        connection.send(request)
+    until(lambda: "cannot accept connections" in server.err.text())
+    lives(there)
+    answered = select.select([c.socket for c in waiting], [], [], PATIENCE)[0]
+    assert 1 <= len(answered) <= 4
+    # It does not spin: a second of waiting costs far less than a second of work.
+    before = cpu_ticks(server)
+    select.select([], [], [], 1)
+    assert cpu_ticks(server) - before < os.sysconf("SC_CLK_TCK") / 2
+    # Each that goes makes room for one that waits.
+    for connection in waiting:
+        assert connection.answer().status == 404
+        connection.close()
+    lives(there)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (hard, hard))
+    for _ in range(50):
+        raw.Connection(server).send(request)
+    assert server.err.text().count("cannot accept connections") <= 31
+
+
+def test_ten_thousand_who_begin_and_do_not_go_on(new_server):
+    """Half a handshake each. They cost little, and what they held is given back."""
+    limit = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 20_000) - 500
+    count = min(10_000, limit)
+    assert count > 1000, "too few descriptors for this test"
+    server = new_server(head_timeout=3600)
+    user = User(Rest(server))
+    there = raw.Connection(server).upgrade(user.device().path)
+    before, used = memory(server), descriptors(server)
+    head = raw.request("GET", "/" + "0" * 36, server, headers=["Upgrade: websocket"])[:-30]
+    waiting = [connect(server) for _ in range(count)]
+    for connection in waiting:
+        connection.sendall(head)
+    until(lambda: descriptors(server) == used + count)
+    lives(there)
+    assert_grew_by_at_most(server, before, count * 2048)
+    full = memory(server)
+    for connection in waiting:
+        connection.close()
+    until(lambda: descriptors(server) == used)
+    # As many again find the memory of those before.
+    for _ in range(count):
+        connect(server).sendall(head)
+    until(lambda: descriptors(server) == used + count)
+    lives(there)
+    assert_grew_by_at_most(server, full, MIB)
+
+
+def test_who_comes_and_goes_as_fast_as_it_can(new_server):
+    server = new_server()
+    user = User(Rest(server))
+    there = raw.Connection(server).upgrade(user.device().path)
+    request = raw.request("GET", "/nothing", server)
+    reset = struct.pack("ii", 1, 0)  # a close that sends RST
+
+    def storm(rounds):
+        for number in range(rounds):
+            plain = socket.create_connection((server.host, server.port), PATIENCE)
+            if number % 4 == 1:
+                plain.sendall(request[:20])
+            elif number % 4 == 2:
+                plain.sendall(request * 3)
+            if number % 2:
+                plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            plain.close()
+            if number % 500 == 0:
+                lives(there)
+
+    storm(1000)
+    until(lambda: descriptors(server) < 40)
+    before, used = memory(server), descriptors(server)
+    storm(1000 if SANITIZED else 6000)
+    until(lambda: descriptors(server) <= used)
+    lives(there)
+    assert_grew_by_at_most(server, before, 2 * MIB)
+
+
+# ---- sizes --------------------------------------------------------------------------------------
+
+
+def pipeline(server, requests):
+    """Requests on one connection; their answers, in order."""
+    connection = raw.Connection(server)
+    sender = threading.Thread(target=connection.send, args=(b"".join(requests),))
+    sender.start()
+    answers = [connection.answer() for _ in requests]
+    sender.join()
+    connection.close()
+    return answers
+
+
+def register(server, count):
+    """The ids of so many new users."""
+    def body(number):
+        return json.dumps({"username": f"many{number}", "password": "0000"}).encode()
+
+    answers = pipeline(server, [raw.request("POST", "/users", server, body(n))
+                                for n in range(count)])
+    assert all(answer.status == 201 for answer in answers)
+    return [json.loads(answer.body)["id"] for answer in answers]
+
+
+def test_a_group_of_ten_thousand(new_server):
+    count = 1000 if SANITIZED else 10_000
+    server = new_server(user_ids_max=count, send_rate=0)
+    people = register(server, count - 2)
+    owner, other = (User(Rest(server)) for _ in range(2))
+    before = memory(server)
+    group = owner.ok(201, "POST", "/groups",
+                     {"name": "all", "user_ids": [*people, other.id]})["id"]
+    assert_grew_by_at_most(server, before, count * 600)
+    assert owner.ok(200, "GET", f"/groups/{group}")["member_count"] == count
+    seen, after = [], ""
+    while True:
+        page = owner.ok(200, "GET", f"/groups/{group}/members?limit=1000{after}")
+        seen += [one["user_id"] for one in page["members"]]
+        if not page["more"]:
+            break
+        after = f"&after={seen[-1]}"
+    assert sorted(seen) == sorted([*people, owner.id, other.id])
+    sockets = [other.connect() for _ in range(3)]
+    sender = owner.connect()
+    for number in range(1, 101):
+        assert sender.send_message(group, str(number)).body["seq"] == number
+    for listening in sockets:
+        assert [listening.expect(T_MESSAGE).body["seq"] for _ in range(100)] == list(range(1, 101))
+    other.leaves(group)
+    other.joins(group)
+    assert owner.ok(200, "GET", f"/groups/{group}")["member_count"] == count
+
+
+def drain(connection):
+    """Reads until the other side ends, and keeps nothing."""
+    try:
+        while connection.recv(MIB):
+            pass
+    except OSError:
+        pass
+
+
+def send_many(server, user, group, count):
+    """So many messages from one socket, as fast as it goes; returns when all are on disk."""
+    connection = raw.Connection(server).upgrade(user.device().path)
+    body = {"method": 40, "body": {"group_id": group, "data": "x"}}
+    piece = raw.frame(raw.TEXT, json.dumps(body).encode()) * 1000
+    acks = threading.Thread(target=drain, args=(connection.socket,), daemon=True)
+    acks.start()
+    for _ in range(count // 1000):
+        connection.send(piece)
+    until(lambda: user.ok(200, "GET", f"/groups/{group}")["last_seq"] == count)
+    connection.socket.shutdown(socket.SHUT_RDWR)
+    acks.join()
+
+
+def test_a_backlog_of_a_million_for_one_reader(new_server):
+    """It streams as the socket takes it; a reader who does not read costs no more than the pieces
+    on their way."""
+    count = 50_000 if SANITIZED else 1_000_000
+    server = new_server(send_rate=0)
+    writer, reader = (User(Rest(server)) for _ in range(2))
+    group = writer.group(reader)
+    send_many(server, writer, group, count)
+    there = raw.Connection(server).upgrade(writer.device().path)
+    before = memory(server)
+
+    asked = raw.Connection(server, receive_buffer=65536).upgrade(reader.device().path + "?after=0")
+    head = asked.frame()
+    for _ in range(20):
+        lives(there)
+    assert_grew_by_at_most(server, before, 4 * MIB)
+
+    assert json.loads(head[2])["type"] == 70
+    seen, tail, mark = 0, asked.left, b'{"type":20,'
+    while b'{"type":12,' not in tail:
+        piece = asked.socket.recv(MIB)
+        assert piece, "ended before the marker"
+        data = tail + piece
+        seen += data.count(mark)
+        # What may be the start of a mark is looked at again with the next piece.
+        cut = data.rfind(b'{"type":12,')
+        tail = data[cut:] if cut >= 0 else data[-len(mark) + 1:]
+    assert seen == count
+    assert_grew_by_at_most(server, before, 4 * MIB)
+    lives(there)
+
+    # The same again after a restart. (The files are too large to be searched for secrets here.)
+    server.close_clients()
+    digest = server.digest()
+    server.stop()
+    server.start()
+    assert server.digest() == digest
+    server.stop()
+
+
+@pytest.mark.parametrize("what", ["frames", "bytes"])
+def test_slow_senders_hold_what_they_have_sent_and_no_more(new_server, what):
+    """A message that never ends, from many: the announced length is not set aside."""
+    count = 20 if SANITIZED else 200
+    server = new_server(message_timeout=3600)
+    user = User(Rest(server))
+    sockets = [raw.Connection(server).upgrade(user.device().path) for _ in range(count // 4)]
+    pieces = {"bytes": raw.frame(raw.TEXT, b"x" * (MIB - 100))[:1000],
+              "frames": raw.frame(raw.TEXT, b"x" * 10, final=False) +
+                        raw.frame(0, b"x" * 10, final=False) * 99}
+    before = memory(server)
+    for connection in sockets:
+        connection.send(pieces[what])
+    for _ in range(20):
+        user.ok(200, "GET", "/users/me")
+    assert_grew_by_at_most(server, before, len(sockets) * 16384 + MIB)
+    if what == "frames":
+        for connection in sockets:
+            lives(connection)
