@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from cases import (
-    DiskBytes, JournalAlone, Latency, Load, Replay, Resting, Start, Traffic, Turn,
+    DiskBytes, JournalAlone, Latency, Load, Replay, Resting, Start, Traffic, Turn, Unkind,
     cpu_per_delivery, sends_per_second,
 )
 from processes import CORES, Bench, Disturbance, Failed
@@ -42,6 +42,8 @@ CASES = [
             what="100 pairs, one in flight", must=0.6, goal=0.85, **RATE),
     Latency("latency", 100, 10, 20000,
             what="20,000 deliveries a second", unit="us, p50", better="low", must=3, goal=1),
+    Unkind("unkind", 100, 10, 5000,
+           what="beside unkind peers", unit="us, p50", better="low", must=2, goal=1.2),
     Resting("resting-5000", 5000,
             what="5,000 at rest", must=1024, goal=320, **BYTES),
     Resting("resting-15000", 15000,

@@ -171,6 +171,36 @@ class Latency(Case):
         }
 
 
+class Unkind(Case):
+    """What those who behave notice of others who do not: the same rate with and without them. They
+    have the load generator's core, but only what it leaves: what is asked is what the server lets
+    them take."""
+
+    def __init__(self, name, groups, members, rate, **case):
+        super().__init__(name, **case)
+        self.groups, self.members = groups, members
+        self.sends = rate // (members - 1)
+
+    def run(self, bench):
+        runs = {"alone": [], "beside": []}
+        with bench.ours(bench.fresh_dir()) as ours:
+            with people.Rest(ours.port) as rest:
+                lines = people.plan_groups(rest, self.groups, self.members)
+            plan, path = bench.plan(lines), lines[-1].split()[0]
+            load = ["--rate", self.sends, "--verify"]
+            for _ in range(bench.options.rounds):
+                runs["alone"].append(bench.load(ours, plan, *load))
+                with bench.unkind(ours, path):
+                    runs["beside"].append(bench.load(ours, plan, *load))
+        result = self.compared(
+            [r["p50_us"] for r in runs["beside"]], [r["p50_us"] for r in runs["alone"]]
+        )
+        p99 = [statistics.median(r["p99_us"] for r in runs[who]) for who in ("beside", "alone")]
+        result["note"] = f"the floor is ours alone; p99 {p99[0]:.0f} and {p99[1]:.0f} us"
+        result["runs"] = runs
+        return result
+
+
 class Resting(Case):
     """Memory of connections that say nothing, their sessions included."""
 

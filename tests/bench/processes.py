@@ -8,6 +8,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -31,8 +32,8 @@ class Failed(Exception):
     """A case that could not be measured."""
 
 
-def child_setup(*cores):
-    """What a child does before exec: dies with us, all descriptors, its cores."""
+def child_setup(*cores, nice=0):
+    """What a child does before exec: dies with us, all descriptors, its cores, its turn."""
     libc = ctypes.CDLL(None)
 
     def run():
@@ -40,6 +41,7 @@ def child_setup(*cores):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         os.sched_setaffinity(0, cores)
+        os.nice(nice)
 
     return run
 
@@ -239,6 +241,28 @@ class Bench:
         finally:
             process.kill()
             process.wait()
+
+    @contextlib.contextmanager
+    def unkind(self, server, path):
+        """Peers that behave badly, for the time of the with statement."""
+        process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("unkind.py"), str(server.port), path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=child_setup(LOAD_CORE, nice=19),
+        )
+        try:
+            if process.stdout.readline() != b"unkind\n":
+                raise Failed("the unkind peers did not start")
+            yield
+            if process.poll() is not None:
+                raise Failed("the unkind peers ended early")
+        finally:
+            process.kill()
+            process.wait()
+            process.stdin.close()
+            process.stdout.close()
 
     def resting(self, server, plan):
         """Connections that are there for the time of the with statement."""
