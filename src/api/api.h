@@ -27,7 +27,8 @@ struct api_limits {
     uint32_t message_max, ping_interval_s, send_queue_max;
     uint32_t token_days;
     struct json_limits json;
-    struct limit_rate send, rpc, request_user, request_address, register_, login_account, login_address;
+    struct limit_rate send, rpc, request_user, request_address, register_, login_account,
+        login_address;
 };
 
 struct pending; /* pending.h */

@@ -35,7 +35,7 @@ struct rpc {
     struct api *api;
     struct channel *channel;
     const struct user *user;
-    int64_t now_ms; /* clock_mono_ms */
+    int64_t now_ms;   /* clock_mono_ms */
     struct json body; /* an object, or nothing: every field is then missing */
     struct reply reply;
 };

@@ -179,9 +179,9 @@ void model_free(struct model *m);
 /*
  * May this record be committed now? ERR_ok, or the reason for a client: ERR_username_taken,
  * ERR_email_taken, ERR_group_not_found (also where the one who asks may not see it),
- * ERR_user_not_found, ERR_session_not_found, ERR_not_a_member, ERR_forbidden, ERR_already_member, ERR_client_id_reused,
- * ERR_duplicate (it was done before and nothing would change), ERR_refused (names something that
- * does not exist).
+ * ERR_user_not_found, ERR_session_not_found, ERR_not_a_member, ERR_forbidden, ERR_already_member,
+ * ERR_client_id_reused, ERR_duplicate (it was done before and nothing would change), ERR_refused
+ * (names something that does not exist).
  */
 enum err model_check(const struct model *m, const struct record *r) MUST_CHECK;
 
