@@ -120,18 +120,6 @@ enum err groups_create(struct call *call, struct problem *problem)
 
 /* ---- PUT /groups/:id/join and /left ---------------------------------------------------------- */
 
-static void membership_changed(struct proposal *proposal, enum err err, uint64_t cursor)
-{
-    struct pending *p = pending_of(proposal);
-
-    (void)cursor;
-    if (err != ERR_ok)
-        rest_refuse(p->api, p->conn, err, NULL);
-    else
-        rest_answer(p->api, p->conn, 200, BYTES("{}"));
-    pending_finish(p);
-}
-
 /* The group of the path and the user of the body. Whether the group may be seen is the law's. */
 static enum err read_membership(struct call *call, const struct group **g, const struct user **u,
                                 struct problem *problem)
@@ -147,16 +135,6 @@ static enum err read_membership(struct call *call, const struct group **g, const
         return ERR_group_not_found;
     *u = model_user_by_id(m, &user_id);
     return *u != NULL ? ERR_ok : ERR_user_not_found;
-}
-
-static enum err propose_membership(struct call *call, const struct record *r)
-{
-    struct pending *p = pending_new(call->api, call->conn);
-    p->proposal.done = membership_changed;
-    enum err err = engine_propose(call->api->engine, r, &p->proposal);
-    if (err != ERR_ok)
-        pending_finish(p);
-    return err;
 }
 
 enum err groups_join(struct call *call, struct problem *problem)
@@ -175,7 +153,7 @@ enum err groups_join(struct call *call, struct problem *problem)
                                       .by = call->user->number,
                                       .members_max = limits->group_members_max,
                                       .groups_max = limits->user_groups_max}};
-    return propose_membership(call, &r);
+    return rest_propose(call, &r);
 }
 
 enum err groups_left(struct call *call, struct problem *problem)
@@ -191,5 +169,5 @@ enum err groups_left(struct call *call, struct problem *problem)
                                          .group = g->number,
                                          .user = u->number,
                                          .by = call->user->number}};
-    return propose_membership(call, &r);
+    return rest_propose(call, &r);
 }

@@ -1,5 +1,6 @@
 #include "api/rest.h"
 
+#include "api/pending.h"
 #include "api/render.h"
 #include "base/clock.h"
 #include "base/diag.h"
@@ -68,6 +69,31 @@ void rest_refuse(struct api *a, struct conn *c, enum err err, const struct probl
                                  .body = buf_bytes(&a->body),
                                  .extra = bytes_cstr(extra)};
     answer_with(a, c, &answer);
+}
+
+/* ---- changes that say no more than that they are done ------------------------------------------
+ */
+
+static void change_committed(struct proposal *proposal, enum err err, uint64_t cursor)
+{
+    struct pending *p = pending_of(proposal);
+
+    (void)cursor;
+    if (err != ERR_ok)
+        rest_refuse(p->api, p->conn, err, NULL);
+    else
+        rest_answer(p->api, p->conn, 200, BYTES("{}"));
+    pending_finish(p);
+}
+
+enum err rest_propose(struct call *call, const struct record *r)
+{
+    struct pending *p = pending_new(call->api, call->conn);
+    p->proposal.done = change_committed;
+    enum err err = engine_propose(call->api->engine, r, &p->proposal);
+    if (err != ERR_ok)
+        pending_finish(p);
+    return err;
 }
 
 /* ---- from a path to a route ------------------------------------------------------------------ */

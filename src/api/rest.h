@@ -35,6 +35,9 @@ void rest_answer(struct api *a, struct conn *c, int status, struct bytes body);
 /* Answers with an error. */
 void rest_refuse(struct api *a, struct conn *c, enum err err, const struct problem *problem);
 
+/* Proposes a change whose answer is 200 {} once it is on disk, or what the law says against it. */
+enum err rest_propose(struct call *call, const struct record *r) MUST_CHECK;
+
 /* The net's hooks. */
 void rest_on_request(void *ctx, struct conn *c, const struct http_request *request);
 void rest_on_bad_request(void *ctx, struct conn *c, enum err why);

@@ -145,30 +145,8 @@ enum err sessions_create(struct call *call, struct problem *problem)
     return err;
 }
 
-/* ---- DELETE /sessions/:id and /sessions ------------------------------------------------------ */
-
-/* The sockets were closed with the commit's events. */
-static void session_ended(struct proposal *proposal, enum err err, uint64_t cursor)
-{
-    struct pending *p = pending_of(proposal);
-
-    (void)cursor;
-    if (err != ERR_ok)
-        rest_refuse(p->api, p->conn, err, NULL);
-    else
-        rest_answer(p->api, p->conn, 200, BYTES("{}"));
-    pending_finish(p);
-}
-
-static enum err propose_end(struct call *call, const struct record *r)
-{
-    struct pending *p = pending_new(call->api, call->conn);
-    p->proposal.done = session_ended;
-    enum err err = engine_propose(call->api->engine, r, &p->proposal);
-    if (err != ERR_ok)
-        pending_finish(p);
-    return err;
-}
+/* ---- DELETE /sessions/:id and /sessions ------------------------------------------------------
+ * The sockets are closed with the commit's events. */
 
 enum err session_end(struct call *call, struct problem *problem)
 {
@@ -177,7 +155,7 @@ enum err session_end(struct call *call, struct problem *problem)
                                        .user = call->user->number,
                                        .id = call->id}};
     (void)problem;
-    return propose_end(call, &r);
+    return rest_propose(call, &r);
 }
 
 enum err sessions_end(struct call *call, struct problem *problem)
@@ -188,5 +166,5 @@ enum err sessions_end(struct call *call, struct problem *problem)
     bool there;
 
     enum err err = query_uuid(call, "except", &r.sessions_end.except, &there, problem);
-    return err == ERR_ok ? propose_end(call, &r) : err;
+    return err == ERR_ok ? rest_propose(call, &r) : err;
 }
