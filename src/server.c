@@ -227,13 +227,17 @@ static struct api_limits limits_of(const struct config *c)
                                .login_address = rate_of(c->login_fail_address)};
 }
 
-static struct net_options net_options_of(const struct config *c)
+static struct net_options net_options_of(const struct server *s)
 {
+    const struct config *c = s->config;
+
     return (struct net_options){
         .http = {(uint32_t)c->head_max, (uint32_t)c->header_count_max, (uint32_t)c->body_max},
         .message_max = (uint32_t)c->message_max,
         .send_queue_max = (uint32_t)c->send_queue_max,
         .connections_max = (uint32_t)c->connections_max,
+        .address_connections_max = (uint32_t)c->address_connections_max,
+        .proxies = &s->trusted_proxies,
         .head_timeout_s = (uint32_t)c->head_timeout,
         .body_timeout_s = (uint32_t)c->body_timeout,
         .idle_timeout_s = (uint32_t)c->idle_timeout,
@@ -312,7 +316,7 @@ void server_wire(struct server *s)
 {
     static const enum password_cost costs[] = {PASSWORD_COST_MIN, PASSWORD_COST_NORMAL,
                                                PASSWORD_COST_HIGH};
-    struct net_options options = net_options_of(s->config);
+    struct net_options options = net_options_of(s);
     struct net_hooks net_hooks = api_net_hooks(&s->api);
     struct engine_hooks engine_hooks = api_engine_hooks(&s->api);
 

@@ -166,6 +166,7 @@ struct conn *conn_open(struct net *n, int fd, struct conn_address address)
     c->watched = LOOP_READ;
     loop_io_start(n->loop, &c->io, fd, LOOP_READ, on_io);
     n->count++;
+    crowd_enter(&n->crowd, address);
     return c;
 }
 
@@ -183,6 +184,7 @@ void conn_let_go(struct conn *c)
     close(c->fd);
     c->fd = -1;
     c->net->count--;
+    crowd_leave(&c->net->crowd, c->address);
     listener_resume(c->net);
 }
 

@@ -33,6 +33,8 @@ struct net_options {
     uint32_t message_max;    /* bytes */
     uint32_t send_queue_max; /* bytes that may wait for one reader */
     uint32_t connections_max;
+    uint32_t address_connections_max;   /* 0: no limit */
+    const struct address_nets *proxies; /* these have no limit of their own; may be NULL */
     uint32_t head_timeout_s, body_timeout_s, idle_timeout_s, ping_interval_s;
     uint32_t message_timeout_s; /* from the first byte of a WebSocket message to its last */
 };

@@ -12,6 +12,7 @@
 
 #include "base/list.h"
 #include "net/conn.h"
+#include "net/crowd.h"
 
 #define NET_READ_MAX    (64u << 10) /* bytes of one recv */
 #define NET_TURN_READ   (64u << 10) /* so much is read in a turn, and a connection's worth more */
@@ -119,12 +120,14 @@ struct net {
     struct loop *loop;
     struct net_options options;
     struct net_hooks hooks;
-    uint32_t count;     /* connections with a descriptor */
+    uint32_t count; /* connections with a descriptor */
+    struct crowd crowd;
     uint32_t now_s;     /* seconds of the loop's clock, as of the last tick */
     bool clock_stopped; /* net_skip_time alone moves it */
     bool draining;
     bool accept_paused;
     bool accept_warned;
+    uint32_t crowd_warned_s; /* when it was last said that an address has too many */
     /* Those that have something to read, longest ready first. */
     struct conn *ready_first, *ready_last;
     /* The list for the turn's end. */

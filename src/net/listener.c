@@ -1,3 +1,4 @@
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -62,6 +63,18 @@ static bool is_of_peer(int error)
            error == EOPNOTSUPP || error == ENETUNREACH || error == EPERM;
 }
 
+/* Says so at most once a minute: whoever has too many connections may try as often as it likes. */
+static void say_crowded(struct net *n, struct conn_address a)
+{
+    char text[INET6_ADDRSTRLEN] = "?";
+    if (n->crowd_warned_s != 0 && n->now_s - n->crowd_warned_s < 60)
+        return;
+    n->crowd_warned_s = n->now_s > 0 ? n->now_s : 1;
+    (void)inet_ntop(AF_INET6, a.b, text, sizeof text);
+    diag_warn("%s has %u connections; more from there are closed (--address-connections-max)", text,
+              n->crowd.max);
+}
+
 /* Accepts one. False where there is nothing more to accept for now. */
 static bool accept_one(struct listener *l)
 {
@@ -74,6 +87,11 @@ static bool accept_one(struct listener *l)
         return false;
     }
     int fd = accept4(l->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0 && !crowd_has_room(&n->crowd, address_of(&from))) {
+        say_crowded(n, address_of(&from));
+        close(fd);
+        return true;
+    }
     if (fd >= 0) {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         conn_open(n, fd, address_of(&from));

@@ -81,6 +81,7 @@ struct net *net_new(struct loop *loop, const struct net_options *options,
     n->options = *options;
     n->hooks = *hooks;
     n->now_s = clock_s(n);
+    crowd_init(&n->crowd, options->address_connections_max, options->proxies);
     due_init(n);
     loop_add_turn_end(loop, on_turn_read, n);
     return n;
@@ -181,6 +182,7 @@ void net_free(struct net *n)
     while (n->reader_count)
         http_reader_free(n->readers[--n->reader_count]);
     buf_release(&n->text);
+    crowd_release(&n->crowd);
     free(n);
     frame_pool_release();
 }

@@ -24,6 +24,7 @@ SERVER_OPTIONS = [
     ("--rpc-rate", "0"),
     ("--user-rate", "0"),
     ("--address-rate", "0"),
+    ("--address-connections-max", "0"),
     ("--ping-interval", "3600"),
 ]
 

@@ -103,7 +103,7 @@ def test_ten_thousand_who_begin_and_do_not_go_on(new_server):
     limit = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 20_000) - 500
     count = min(10_000, limit)
     assert count > 1000, "too few descriptors for this test"
-    server = new_server(head_timeout=3600)
+    server = new_server(head_timeout=3600, address_connections_max=0)
     user = User(Rest(server))
     there = raw.Connection(server).upgrade(user.device().path)
     before, used = memory(server), descriptors(server)

@@ -114,6 +114,47 @@ def test_behind_a_proxy_each_client_has_its_own(new_server):
     assert ask("192.0.2.2", 2) == [404, 404]
 
 
+def is_refused(server, source):
+    """Is a new connection closed before it is heard?"""
+    connection = raw.Connection(server, source=source)
+    try:
+        connection.send(raw.request("GET", "/nothing", server))
+        return connection.answer().status != 404
+    except (EOFError, OSError):
+        return True
+    finally:
+        connection.close()
+
+
+def test_connections_from_an_address(new_server):
+    server = new_server(address_connections_max=3)
+    request = raw.request("GET", "/nothing", server)
+    many = [raw.Connection(server, source="127.0.0.2") for _ in range(3)]
+    for connection in many:
+        connection.send(request)
+        assert connection.answer().status == 404
+    assert is_refused(server, "127.0.0.2") and is_refused(server, "127.0.0.2")
+    assert server.err.text().count("127.0.0.2 has 3 connections") == 1, "said once a minute"
+    other = raw.Connection(server, source="127.0.0.3")
+    other.send(request)
+    assert other.answer().status == 404
+    # Who goes makes room, and who is there has not noticed anything.
+    many.pop().end_sending()
+    while is_refused(server, "127.0.0.2"):
+        pass
+    for connection in many:
+        connection.send(request)
+        assert connection.answer().status == 404
+
+
+def test_a_proxy_may_have_more_connections(new_server):
+    server = new_server(address_connections_max=2, trusted_proxy="127.0.0.2")
+    many = [raw.Connection(server, source="127.0.0.2") for _ in range(8)]
+    for connection in many:
+        connection.send(raw.request("GET", "/nothing", server))
+        assert connection.answer().status == 404
+
+
 def test_without_rates_nobody_is_refused(new_server):
     server = new_server(rpc_rate=0, user_rate=0, address_rate=0, rpc_burst=1, user_burst=1,
                         address_burst=1)
