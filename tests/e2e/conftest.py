@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from kit.chat import Chat  # noqa: E402
 from kit.people import Rest, User  # noqa: E402
 from kit.server import BINARY, Server  # noqa: E402
 
@@ -75,6 +76,23 @@ def shared_rest(shared_server):
     client = Rest(shared_server)
     yield client
     client.close()
+
+
+@pytest.fixture(scope="module")
+def chat(shared_server, shared_rest):
+    """A group on the shared server, with a sender and a hearer; the hearer is told what was sent and
+    nothing else."""
+    made = Chat(shared_server, shared_rest)
+    yield made
+    made.heard_nothing_else()
+
+
+@pytest.fixture
+def connection(chat):
+    """A connection of the sender's."""
+    made = chat.connect()
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kit import raw, strict
+from kit.checks import is_utf8
 from kit.people import User
 from kit.raw import CLOSE, TEXT, frame
 from kit.socket import (EVENTS, INFO, SEND, T_GROUP, T_INFO, T_MESSAGE, T_REPLY, T_SENT)
@@ -51,14 +52,6 @@ def read_table():
 CASES = read_table()
 TAKEN = {name: text for name, (taken, text) in CASES.items() if taken}
 REFUSED = {name: text for name, (taken, text) in CASES.items() if not taken}
-
-
-def is_utf8(text):
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def test_the_table_is_whole():

@@ -2,7 +2,7 @@
 import pytest
 
 from kit import raw
-from kit.chat import Chat, chopped, fails, lives
+from kit.chat import chopped, fails, lives
 from kit.raw import CLOSE, PING, TEXT, close_frame, frame
 
 OPTIONS = {"send_rate": 0}
@@ -13,20 +13,6 @@ GREEK = "κόσμε".encode()
 # RFC 6455, 7.4, and the registry that it opened: 1012 to 1014 came later.
 VALID = [*range(1000, 1004), *range(1007, 1015), 3000, 3999, 4000, 4999]
 INVALID = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535]
-
-
-@pytest.fixture(scope="module")
-def chat(shared_server, shared_rest):
-    made = Chat(shared_server, shared_rest)
-    yield made
-    made.heard_nothing_else()
-
-
-@pytest.fixture
-def connection(chat):
-    made = chat.connect()
-    yield made
-    made.close()
 
 
 def answers_in_kind(connection, code):

@@ -8,7 +8,8 @@ import json
 import pytest
 
 from kit import raw
-from kit.chat import Chat, chopped, fails, lives
+from kit.chat import chopped, fails, lives
+from kit.checks import is_utf8
 from kit.people import Rest, User
 from kit.raw import BINARY, CLOSE, PING, PONG, TEXT, frame
 from kit.socket import T_REPLY, T_SENT
@@ -19,20 +20,6 @@ MESSAGE_MAX = 1024 * 1024
 FRAGMENTS_MAX = 1024
 CONTINUATION = 0
 HELLO = "Hello, world!"
-
-
-@pytest.fixture(scope="module")
-def chat(shared_server, shared_rest):
-    made = Chat(shared_server, shared_rest)
-    yield made
-    made.heard_nothing_else()
-
-
-@pytest.fixture
-def connection(chat):
-    made = chat.connect()
-    yield made
-    made.close()
 
 
 def fragments(text, size):
@@ -338,14 +325,6 @@ def test_invalid_utf8(chat, sequence):
         chopped(connection, data, chop)
         fails(connection, 1007)
         connection.close()
-
-
-def is_utf8(text):
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def bad_at(sequence):

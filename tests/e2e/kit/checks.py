@@ -15,3 +15,11 @@ def is_uuid(text):
 def is_now_ms(value):
     """A time of the last minutes: the clock of the test and of the server are the same."""
     return type(value) is int and abs(value - time.time() * 1000) < 300_000
+
+
+def is_utf8(text):
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
