@@ -19,6 +19,9 @@
 /* How long a stop waits for what is in flight. */
 #define DRAIN_MS_MAX 10000
 
+/* Descriptors that are never a connection's: for the journal, snapshots and tools. */
+#define DESCRIPTORS_KEPT 64
+
 /* Bytes of journal that are told in one step of a turn. */
 #define TELL_BYTES (64u << 10)
 
@@ -230,12 +233,15 @@ static struct api_limits limits_of(const struct config *c)
 static struct net_options net_options_of(const struct server *s)
 {
     const struct config *c = s->config;
+    uint32_t connections_max = (uint32_t)c->connections_max;
 
+    if (s->connections_max > 0 && s->connections_max < connections_max)
+        connections_max = s->connections_max;
     return (struct net_options){
         .http = {(uint32_t)c->head_max, (uint32_t)c->header_count_max, (uint32_t)c->body_max},
         .message_max = (uint32_t)c->message_max,
         .send_queue_max = (uint32_t)c->send_queue_max,
-        .connections_max = (uint32_t)c->connections_max,
+        .connections_max = connections_max,
         .address_connections_max = (uint32_t)c->address_connections_max,
         .proxies = &s->trusted_proxies,
         .head_timeout_s = (uint32_t)c->head_timeout,
@@ -262,20 +268,31 @@ static enum exit_code read_lists(struct server *s)
     return EXIT_USAGE;
 }
 
-/* As many descriptors as the system allows, for as many connections. */
-static void raise_descriptor_limit(const struct config *c)
+/*
+ * As many descriptors as the system allows, and for how many connections they are. Some are never a
+ * connection's: with none left the journal could not open its next segment, and whoever opens many
+ * sockets would stop everybody's writing.
+ */
+static uint32_t raise_descriptor_limit(const struct config *c)
 {
     struct rlimit limit;
-    rlim_t want = c->connections_max + 64;
+    rlim_t want = c->connections_max + DESCRIPTORS_KEPT;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
-        return;
+        return (uint32_t)c->connections_max;
+    rlim_t before = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (limit.rlim_cur > before && setrlimit(RLIMIT_NOFILE, &limit) != 0) {
         diag_warn("cannot raise the limit of open files: %s", strerror(errno));
-    else if (limit.rlim_cur < want)
-        diag_info("at most %llu open files: fewer connections than --connections-max",
-                  (unsigned long long)limit.rlim_cur);
+        limit.rlim_cur = before;
+    }
+    if (limit.rlim_cur >= want)
+        return (uint32_t)c->connections_max;
+    rlim_t left = limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? limit.rlim_cur - DESCRIPTORS_KEPT
+                                                        : limit.rlim_cur / 2;
+    diag_info("at most %llu open files: %llu connections, fewer than --connections-max",
+              (unsigned long long)limit.rlim_cur, (unsigned long long)left);
+    return left > 0 ? (uint32_t)left : 1;
 }
 
 /*
@@ -387,7 +404,7 @@ enum exit_code server_run(const struct config *config)
     if (code != EXIT_FINE)
         goto done;
     signal(SIGPIPE, SIG_IGN);
-    raise_descriptor_limit(config);
+    s->connections_max = raise_descriptor_limit(config);
     server_wire(s);
     code = open_journal(s);
     if (code == EXIT_FINE) {

@@ -26,6 +26,7 @@ struct server {
     struct engine *engine;
     struct password_pool *passwords;
     struct net *net;
+    uint32_t connections_max; /* descriptors allow no more; 0: as many as config says */
     struct api api;
     struct snapshots snapshots; /* zero: there are none */
     struct loop_io journal_io;

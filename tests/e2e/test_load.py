@@ -98,6 +98,33 @@ def test_out_of_descriptors(new_server):
     assert server.err.text().count("cannot accept connections") <= 31
 
 
+def test_connections_leave_descriptors_for_the_journal(new_server):
+    """Whoever opens as many sockets as they can does not keep others from writing."""
+    server = new_server(start=False, segment_size=65536, snapshot_after=0, head_timeout=3600)
+    server.through = ["prlimit", "--nofile=130:130"]
+    server.start()
+    assert "at most 130 open files: 66 connections" in server.err.text()
+    user = User(Rest(server))
+    group = user.group()
+    sender = user.connect()
+    used = descriptors(server)
+    waiting = [raw.Connection(server) for _ in range(150)]
+    for connection in waiting:
+        connection.send(b"GET")
+    until(lambda: descriptors(server) >= used + 60)
+    segments = server.data / "journal"
+    before = len(list(segments.glob("*.log")))
+    for number in range(1, 101):
+        assert sender.send_message(group, "x" * 5000).body["seq"] == number
+    assert len(list(segments.glob("*.log"))) >= before + 5
+    assert "Too many open files" not in server.err.text()
+    # Those who waited in the kernel get their turn.
+    for connection in waiting[:100]:
+        connection.close()
+    waiting[-1].send(raw.request("GET", "/nothing", server)[3:])
+    assert waiting[-1].answer().status == 404
+
+
 def test_ten_thousand_who_begin_and_do_not_go_on(new_server):
     """Half a handshake each. They cost little, and what they held is given back."""
     limit = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 20_000) - 500

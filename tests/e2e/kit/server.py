@@ -99,6 +99,7 @@ class Server:
         self.options = dict(QUIET if quiet else {})
         self.options.update(options or {})
         self.env = env
+        self.through = []  # a command that becomes the server, as prlimit does
         self.process = None
         self.out = None
         self.err = None
@@ -118,7 +119,7 @@ class Server:
     def start(self):
         assert self.process is None, "started twice"
         self.process = subprocess.Popen(
-            [BINARY, *self.arguments()], env=clean_environment(self.env), text=True,
+            [*self.through, BINARY, *self.arguments()], env=clean_environment(self.env), text=True,
             errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE)
         self.out = Lines(self.process.stdout)
