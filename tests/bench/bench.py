@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 
 from cases import (
-    DiskBytes, JournalAlone, Latency, Load, Replay, Resting, Start, Traffic, Turn, Unkind,
-    cpu_per_delivery, sends_per_second,
+    DiskBytes, JournalAlone, Latency, Load, Replay, Resting, Start, StateBytes, Traffic,
+    Turn, Unkind, cpu_per_delivery, sends_per_second,
 )
 from processes import CORES, Bench, Disturbance, Failed
 
@@ -62,6 +62,17 @@ CASES = [
     DiskBytes("disk-bytes",
               what="journal beyond the text", unit="bytes a message", better="low",
               must=120, goal=80),
+    StateBytes("state-message", "message",
+               what="a message beyond its text", unit="bytes of memory", better="low",
+               must=128, goal=96),
+    StateBytes("state-membership", "membership",
+               what="a membership", unit="bytes of memory", better="low", must=384, goal=256),
+    StateBytes("state-group", "group",
+               what="a group without members", unit="bytes of memory", better="low",
+               must=768, goal=512),
+    StateBytes("state-user", "user",
+               what="a user without a session", unit="bytes of memory", better="low",
+               must=768, goal=512),
 ]
 
 # Minutes each and gigabytes of memory: only where they are named.
@@ -91,7 +102,7 @@ def print_head():
 
 def print_line(case, result):
     sign = "<=" if case.better == "low" else ">="
-    alone = isinstance(case, (Resting, DiskBytes, Start))
+    alone = isinstance(case, (Resting, DiskBytes, Start, StateBytes))
     ratio = "" if alone else f"{result['value']:.2f}"
     spread = "" if alone else f"{result['low']:.2f} to {result['high']:.2f}"
     bounds = [f"{sign} {bound:,g}" for bound in (case.must, case.goal)]

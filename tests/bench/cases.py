@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import people
-from processes import CORES, SERVER_CORE, child_setup, values
+from processes import CORES, LOAD_CORE, SERVER_CORE, child_setup, values
 
 def cpu_per_delivery(figures):
     return figures["cpu_ns"] / figures["deliveries"]
@@ -462,3 +462,62 @@ class DiskBytes(Case):
             figures = bench.load(server, plan, *load, seconds=60, warm_up=0)
             value = (journal_bytes(data) - before) / figures["sent_in_all"] - self.TEXT
         return {"ours": value, "floor": value, "value": value, "low": value, "high": value}
+
+
+class StateBytes(Case):
+    """What a part of the state takes in memory: what a start has with it beyond a start without it,
+    over how many of it there are. `of` is one of the PARTS.
+
+    Messages go round the groups: as many as make tables of 2^n slots neither full nor just grown.
+    All have a client_id, so all indexes count; texts and client_ids themselves do not."""
+
+    USERS = GROUPS = 100_000
+    MEMBERS = 10
+    MESSAGES = 1_000_000
+    # Each with the state that it is measured against.
+    PARTS = {
+        "user": ({"users": USERS}, {}),
+        "membership": ({"users": USERS, "groups": GROUPS, "members": MEMBERS},
+                       {"users": USERS, "groups": GROUPS, "members": 1}),
+        "group": ({"users": USERS, "groups": GROUPS, "members": 1}, {"users": USERS}),
+        "message": ({"users": USERS, "groups": GROUPS, "members": MEMBERS, "messages": MESSAGES},
+                    {"users": USERS, "groups": GROUPS, "members": MEMBERS}),
+    }
+
+    def __init__(self, name, of, **case):
+        super().__init__(name, **case)
+        self.of = of
+
+    def run(self, bench):
+        bench.fresh_dir()
+        (more, text), (less, _) = (self.memory(bench, part) for part in self.PARTS[self.of])
+        count = {
+            "user": self.USERS,
+            "membership": self.GROUPS * (self.MEMBERS - 1),
+            "group": self.GROUPS,
+            "message": self.MESSAGES,
+        }[self.of]
+        value = (more - less - text) / count
+        if self.of == "group":
+            # Its one member is no part of it.
+            value -= StateBytes("", "membership", what="", unit="", better="low", must=None,
+                                goal=None).run(bench)["value"]
+        return {"ours": value, "floor": value, "value": value, "low": value, "high": value}
+
+    def memory(self, bench, state):
+        """Bytes of a server with that state, and of the texts in it."""
+        data = bench.fresh_dir()
+        data.mkdir()
+        args = [f"--{name}={count}" for name, count in state.items()]
+        done = subprocess.run(
+            [str(bench.bin / "bench/state"), "--dir", str(data), *args],
+            check=True,
+            capture_output=True,
+            text=True,
+            preexec_fn=child_setup(LOAD_CORE),
+        )
+        key = data / "key"
+        key.touch(0o600)
+        key.write_bytes(os.urandom(32))
+        with bench.ours(data) as server:
+            return server.pss(), values(done.stdout)["text"]
