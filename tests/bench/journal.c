@@ -2,8 +2,9 @@
  * journal: records a second through log/ alone, or the floor of that.
  *
  *   journal --dir DIR --batch N [--seconds S]       proposes N records of 100 bytes, waits until
- * all are durable, and again journal --floor FILE --batch N [--seconds S]    writes as many bytes
- * as these take into a preallocated file of zeros, fdatasync, and again
+ *                                                   the N before them are durable, and again
+ *   journal --floor FILE --batch N [--seconds S]    writes as many bytes as N records take into a
+ *                                                   preallocated file of zeros, fdatasync, and again
  *
  * Prints "records N", "bytes N" (what they take on disk) and "ns N".
  */
@@ -57,21 +58,38 @@ static void on_fail(void *ctx, void *ticket, enum err why)
     errx(1, "a record was not taken: %s", err_sentence(why));
 }
 
-static void batch_run(struct journal *j, uint64_t count, const uint64_t *committed)
+static void propose(struct journal *j, uint64_t count)
 {
     static const uint8_t payload[PAYLOAD_LEN] = {1};
-    struct pollfd p = {.fd = journal_fd(j), .events = POLLIN};
-    uint64_t last = *committed + count;
 
     for (uint64_t i = 0; i < count; i++)
         if (journal_propose(j, 1, bytes_of(payload, sizeof(payload)), NULL) != ERR_ok)
             errx(1, "a record was refused");
     journal_submit(j);
+}
+
+static void await(struct journal *j, const uint64_t *committed, uint64_t last)
+{
+    struct pollfd p = {.fd = journal_fd(j), .events = POLLIN};
+
     while (*committed < last) {
         if (poll(&p, 1, -1) < 0 && errno != EINTR)
             err(1, "poll");
         journal_dispatch(j, JOURNAL_ALL);
     }
+}
+
+/* As the server does it: while one batch is on its way to the disk, the next is made. */
+static void run_for(struct journal *j, uint64_t batch, uint64_t ns, const uint64_t *committed)
+{
+    uint64_t start_ns = now_ns(), proposed = *committed;
+
+    while (now_ns() - start_ns < ns) {
+        propose(j, batch);
+        proposed += batch;
+        await(j, committed, proposed - batch);
+    }
+    await(j, committed, proposed);
 }
 
 static void ours(const char *dir, uint64_t batch, uint64_t seconds)
@@ -86,11 +104,10 @@ static void ours(const char *dir, uint64_t batch, uint64_t seconds)
     if (journal_open_files(&options, &hooks, &report, &j) != ERR_ok)
         errx(1, "%s", report.damage);
     /* The first segments are small; the floor has one that is large. */
-    for (start_ns = now_ns(); now_ns() - start_ns < NS_PER_S;)
-        batch_run(j, batch, &committed);
+    run_for(j, batch, NS_PER_S, &committed);
     before = committed;
-    for (start_ns = now_ns(); now_ns() - start_ns < seconds * NS_PER_S;)
-        batch_run(j, batch, &committed);
+    start_ns = now_ns();
+    run_for(j, batch, seconds * NS_PER_S, &committed);
     print(committed - before, now_ns() - start_ns);
     journal_close(j);
 }
