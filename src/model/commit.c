@@ -29,7 +29,7 @@ static void model_release(struct model *m)
     for (uint32_t i = 0; i < m->users.count; i++)
         state_free_user(vec_at(&m->users, i));
     for (uint32_t i = 0; i < m->groups.count; i++)
-        state_free_group(vec_at(&m->groups, i));
+        state_free_group(m, vec_at(&m->groups, i));
     vec_release(&m->users);
     vec_release(&m->groups);
     map_release(&m->users_by_id);
@@ -41,6 +41,7 @@ static void model_release(struct model *m)
     map_release(&m->members);
     map_release(&m->messages_by_id);
     map_release(&m->messages_by_client_id);
+    slab_release(&m->messages_memory);
     free(m->load);
 }
 

@@ -339,7 +339,7 @@ void apply_member_remove(struct model *m, const struct record_member_remove *r,
     commit_tell(c, e);
 }
 
-void state_free_group(struct group *g)
+void state_free_group(struct model *m, struct group *g)
 {
     for (uint32_t i = 0; i < g->members.count; i++) {
         struct member *mb = vec_at(&g->members, i);
@@ -347,7 +347,7 @@ void state_free_group(struct group *g)
         free(mb);
     }
     for (uint32_t i = 0; i < g->messages.count; i++)
-        free(vec_at(&g->messages, i));
+        state_free_message(m, vec_at(&g->messages, i));
     for (uint32_t i = 0; i < g->changes.count; i++)
         free(vec_at(&g->changes, i));
     vec_release(&g->members);

@@ -5,8 +5,6 @@
 #include "base/ensure.h"
 #include "model/state.h"
 
-#include <stdlib.h>
-
 /* ---- tables ---------------------------------------------------------------------------------- */
 
 static uint64_t hash_by_id(const void *entry)
@@ -146,12 +144,19 @@ enum err check_message_post(const struct model *m, const struct record_message_p
     return ERR_ok;
 }
 
+/* The texts begin where the fields end, not behind the padding. */
+static size_t message_size(size_t texts_len)
+{
+    size_t len = offsetof(struct message, texts) + texts_len;
+    return len < sizeof(struct message) ? sizeof(struct message) : len;
+}
+
 struct message *state_new_message(struct model *m, struct member *author,
                                   const struct message_source *source, const struct commit *c)
 {
     struct group *g = author->group;
     size_t texts_len = source->client_id.len + source->data.len;
-    struct message *msg = xmalloc(sizeof *msg + texts_len);
+    struct message *msg = slab_alloc(&m->messages_memory, message_size(texts_len));
 
     *msg = (struct message){.id = source->id,
                             .cursor = c->cursor,
@@ -171,6 +176,11 @@ struct message *state_new_message(struct model *m, struct member *author,
     g->last_cursor = c->cursor;
     m->message_count++;
     return msg;
+}
+
+void state_free_message(struct model *m, struct message *msg)
+{
+    slab_free(&m->messages_memory, msg, message_size((size_t)msg->client_id_len + msg->data_len));
 }
 
 static bool index_client_id(struct model *m, struct message *msg, uint64_t hash)

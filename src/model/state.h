@@ -6,6 +6,7 @@
 #ifndef MODEL_STATE_H
 #define MODEL_STATE_H
 
+#include "base/slab.h"
 #include "model/model.h"
 
 struct load; /* load.c's */
@@ -22,7 +23,8 @@ struct model {
     struct map members; /* by group and user number */
     struct map messages_by_id;
     struct map messages_by_client_id; /* those that have one, by author and client_id */
-    struct load *load;                /* while a snapshot is being loaded, else NULL */
+    struct slab messages_memory;
+    struct load *load; /* while a snapshot is being loaded, else NULL */
 };
 
 /* What an apply function may know beside its record. */
@@ -80,6 +82,7 @@ void state_init_sessions(struct model *m);
 void state_init_groups(struct model *m);
 void state_init_messages(struct model *m);
 void state_free_user(struct user *u);
-void state_free_group(struct group *g);
+void state_free_group(struct model *m, struct group *g);
+void state_free_message(struct model *m, struct message *msg);
 
 #endif

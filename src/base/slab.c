@@ -1,0 +1,102 @@
+#include "base/slab.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/ensure.h"
+
+/* Regions grow with what there is already, so that a small server stays small. */
+#define REGION_MIN ((size_t)64 << 10)
+#define REGION_MAX ((size_t)1 << 20)
+
+#if defined(__SANITIZE_ADDRESS__)
+#define EACH_ITS_OWN true
+#else
+#define EACH_ITS_OWN false
+#endif
+
+struct slab_region {
+    struct slab_region *older;
+};
+
+struct slab_free {
+    struct slab_free *next;
+};
+
+static size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) & ~(to - 1);
+}
+
+static size_t class_of(size_t size)
+{
+    return (size - 1) / 8;
+}
+
+static size_t region_len(const struct slab *s)
+{
+    size_t len = REGION_MIN;
+    while (len < REGION_MAX && len < s->reserved / 4)
+        len *= 2;
+    return len;
+}
+
+static void region_new(struct slab *s)
+{
+    size_t len = region_len(s);
+    struct slab_region *r = xmalloc(len);
+    r->older = s->regions;
+    s->regions = r;
+    s->reserved += len;
+    s->at = (uint8_t *)(r + 1);
+    s->end = (uint8_t *)r + len;
+}
+
+/* What is left of a region when a thing does not fit any more is used for one that does. */
+static void keep_rest(struct slab *s)
+{
+    size_t rest = (size_t)(s->end - s->at);
+    if (rest >= sizeof(struct slab_free))
+        slab_free(s, s->at, rest < SLAB_SIZE_MAX ? rest : SLAB_SIZE_MAX);
+}
+
+void *slab_alloc(struct slab *s, size_t size)
+{
+    if (EACH_ITS_OWN || size > SLAB_SIZE_MAX)
+        return xmalloc(size);
+    struct slab_free **unused = &s->unused[class_of(size)];
+    struct slab_free *first = *unused;
+    if (first) {
+        *unused = first->next;
+        return first;
+    }
+    size = round_up(size, 8);
+    if ((size_t)(s->end - s->at) < size) {
+        keep_rest(s);
+        region_new(s);
+    }
+    void *p = s->at;
+    s->at += size;
+    return p;
+}
+
+void slab_free(struct slab *s, void *p, size_t size)
+{
+    if (EACH_ITS_OWN || size > SLAB_SIZE_MAX) {
+        free(p);
+        return;
+    }
+    struct slab_free *f = p;
+    f->next = s->unused[class_of(size)];
+    s->unused[class_of(size)] = f;
+}
+
+void slab_release(struct slab *s)
+{
+    struct slab_region *older;
+    for (struct slab_region *r = s->regions; r; r = older) {
+        older = r->older;
+        free(r);
+    }
+    *s = (struct slab){0};
+}
