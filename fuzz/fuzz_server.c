@@ -4,7 +4,7 @@
  * 0x1E; a step is a letter and mostly the digit of a client:
  *
  *   c1       connects            >1BYTES  sends bytes         "1TEXT  sends a WebSocket message
- *   r1METHOD PATH[ TOKEN]\nBODY    sends a request
+ *   r1METHOD PATH[ TOKEN[ FIELD: VALUE]]\nBODY    sends a request
  *   e1       ends its half       x1       closes              d1      stops or begins to read
  *   .        turns of the loop   w1500    time passes, ms     s       a snapshot
  *   f3       the third record from now fails                  q       the server is told to stop
@@ -47,13 +47,19 @@ struct world {
 /* Small, so that an input reaches every limit. */
 static const struct config *small_config(void)
 {
-    static char words[][32] = {
-        "--head-max=1024",         "--body-max=2048",     "--message-max=2048",
-        "--header-count-max=16",   "--name-max=32",       "--user-ids-max=6",
-        "--group-members-max=3",   "--user-groups-max=3", "--user-sessions-max=2",
-        "--session-sockets-max=2", "--json-depth-max=8",  "--json-token-max=128",
-        "--send-queue-max=65536",  "--send-rate=2",       "--send-burst=24",
-        "--register-rate=6",       "--snapshot-after=0",  "--connections-max=16"};
+    static char words[][32] = {"--head-max=1024",        "--body-max=2048",
+                               "--message-max=2048",     "--header-count-max=16",
+                               "--name-max=32",          "--user-ids-max=6",
+                               "--group-members-max=3",  "--user-groups-max=3",
+                               "--user-sessions-max=2",  "--session-sockets-max=2",
+                               "--json-depth-max=8",     "--json-token-max=128",
+                               "--send-queue-max=65536", "--send-rate=2",
+                               "--send-burst=24",        "--register-rate=6",
+                               "--snapshot-after=0",     "--connections-max=16",
+                               "--rpc-rate=4",           "--rpc-burst=40",
+                               "--user-rate=4",          "--user-burst=40",
+                               "--address-rate=8",       "--address-burst=80",
+                               "--origin=https://a.b",   "--trusted-proxy=10.0.0.7"};
     enum { COUNT = sizeof words / sizeof words[0] };
     static struct config config;
     char *argv[COUNT];

@@ -76,8 +76,13 @@ void peer_send_request(struct peer *p, struct bytes in)
     buf_add_u8(&b, ' ');
     buf_add_bytes(&b, word(&line, BYTES(" ")));
     BUF_ADD_LIT(&b, " HTTP/1.1\r\nhost: h\r\n");
-    if (line.len > 0) {
+    struct bytes token = line.len > 0 ? word(&line, BYTES(" ")) : line;
+    if (token.len > 0) {
         BUF_ADD_LIT(&b, "authorization: bearer ");
+        buf_add_bytes(&b, token);
+        BUF_ADD_LIT(&b, "\r\n");
+    }
+    if (line.len > 0) {
         buf_add_bytes(&b, line);
         BUF_ADD_LIT(&b, "\r\n");
     }

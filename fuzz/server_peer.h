@@ -40,7 +40,8 @@ void peer_close(struct peer *p);
 void peer_send(struct peer *p, struct bytes data);
 /* Sends one masked frame of text. */
 void peer_send_text(struct peer *p, struct bytes text);
-/* Sends a request: `in` is "METHOD PATH" or "METHOD PATH TOKEN", a line end, and the body. */
+/* Sends a request: `in` is "METHOD PATH", "METHOD PATH TOKEN" or "METHOD PATH TOKEN FIELD: VALUE"
+ * (the token may be empty), a line end, and the body. */
 void peer_send_request(struct peer *p, struct bytes in);
 /* Sends nothing more. */
 void peer_end(struct peer *p);

@@ -19,9 +19,11 @@ def nth(what, n):
     return (what + b"%d" % n).decode("latin-1")
 
 
-def request(client, method, path, body=None, token=None):
-    """A request, and turns that answer it."""
+def request(client, method, path, body=None, token=None, field=None):
+    """A request, and turns that answer it. A field is "name: value"."""
     line = f"{method} {path}" + ("" if token is None else f" {nth(TOKEN, token)}")
+    if field is not None:
+        line += (" " if token is None else "") + f" {field}"
     text = "" if body is None else plain(body)
     return b"r%d" % client + f"{line}\n{text}".encode("latin-1"), TURN
 
@@ -71,6 +73,20 @@ def members(token, what, user, client=2):
     return request(client, "PUT", f"/groups/{GROUP}/{what}", {"user_id": user}, token)
 
 
+def get(path, token=0, client=2):
+    return request(client, "GET", path, None, token)
+
+
+def gets(*paths, token=0, client=2):
+    return sum((get(path, token, client) for path in paths), ())
+
+
+def post(client, text, token, key=None, **more):
+    """A message over REST."""
+    return request(client, "POST", f"/groups/{GROUP}/messages", {"data": text, **more}, token,
+                   None if key is None else f"idempotency-key: {key}")
+
+
 STORIES = {
     "story": MEET + LISTEN + rpc(0, 10, {}, id=1) + rpc(1, 20, {}) + send(0, "hello", client_id="a")
     + rpc(1, 41, {"message_id": nth(MESSAGE, 0)}) + rpc(1, 42, {"message_id": nth(MESSAGE, 0)}, id="x")
@@ -105,6 +121,46 @@ STORIES = {
                                 TURN, b"w16000", TURN, b"w61000", TURN, b"e2", TURN),
     "wrong": connect(0, 1) + (b">0\x16\x03\x01\x02", TURN,
                               b">1GET / HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n", TURN),
+    "history": MEET + LISTEN + connect(2) + sum((send(n % 2, "t" * n) for n in range(1, 8)), ())
+    + gets(*(f"/groups/{GROUP}/messages{query}" for query in (
+        "", "?limit=2", "?before_seq=4&limit=2", "?after_seq=2", "?around_seq=3&limit=3",
+        "?before_seq=1&after_seq=1", "?limit=0", "?after_seq=99")))
+    + rpc(1, 21, {"group_id": GROUP, "limit": 2}) + rpc(1, 21, {"group_id": GROUP, "before_seq": 3})
+    + rpc(1, 21, {"group_id": GROUP, "after_seq": 3, "limit": 1}, id="h")
+    + rpc(1, 21, {"group_id": GROUP, "around_seq": 4}, id=2) + rpc(1, 21, {"group_id": ANNA})
+    + get(f"/messages/{nth(MESSAGE, 2)}", 1) + get(f"/messages/{ANNA}"),
+    "away": MEET + LISTEN + connect(2) + send(0, "one") + members(1, "left", BERT) + send(0, "two")
+    + members(0, "join", BERT) + send(0, "three") + gets(f"/groups/{GROUP}/messages", "/sync", token=1)
+    + get(f"/messages/{nth(MESSAGE, 1)}", 1) + members(0, "left", BERT)
+    + gets(f"/groups/{GROUP}/messages", f"/groups/{GROUP}", "/sync", token=1)
+    + rpc(1, 21, {"group_id": GROUP}) + get(f"/groups/{GROUP}/members", 1),
+    "inbox": MEET + LISTEN + connect(2) + send(0, "one") + send(1, "two")
+    + request(2, "POST", "/groups", {"name": "h", "user_ids": []}, 0)
+    + rpc(1, 42, {"group_id": GROUP, "seq": 1})
+    + gets("/sync", "/sync?limit=1", "/sync?limit=1&before=6", "/groups", "/groups?limit=1",
+           f"/groups?limit=1&after={GROUP}", f"/groups/{GROUP}", f"/groups/{GROUP}/members",
+           f"/groups/{GROUP}/members?limit=1&after={ANNA}", f"/groups/{GROUP}/receipts",
+           f"/groups/{GROUP}/receipts?limit=1&after={BERT}", f"/groups/{ANNA}", "/sync?limit=x"),
+    "people": MEET + connect(2) + gets("/users/me", f"/users/{BERT}", f"/users/{GROUP}",
+                                       "/users?username=bert", "/users?username=%42ERT",
+                                       "/users?username=%ff", "/users?username=a+b", "/users"),
+    "devices": MEET + LISTEN + connect(2) + get("/sessions") + session(2, 0)
+    + request(2, "DELETE", f"/sessions?except={nth(ID, 2)}", None, 0)
+    + request(2, "DELETE", f"/sessions/{nth(ID, 3)}", None, 0)
+    + request(2, "DELETE", f"/sessions/{nth(ID, 2)}", None, 0) + get("/sessions")
+    + request(2, "DELETE", "/sessions", None, 1) + get("/sessions", 1),
+    "rest": MEET + LISTEN + connect(2) + post(2, "hello", 0, "k1") + post(2, "hello", 0, "k1")
+    + post(2, "other", 0, "k1") + post(2, "hi", 1, client_id="c", key="ignored")
+    + send(1, "hi", client_id="c") + post(2, "", 0) + post(2, "x", 0, "k" * 65),
+    "rates": MEET + LISTEN + connect(2) + sum((get("/users/me") for _ in range(45)), ())
+    + sum((rpc(0, 10, {}) for _ in range(45)), ()) + (b"w3000",) + get("/users/me") + rpc(0, 10, {}, id=1)
+    + sum((rpc(1, 10, {}) for _ in range(90)), ()),
+    "origins": connect(0, 7) + request(0, "POST", "/login", {"username": "x", "password": "y"},
+                                       field="origin: https://a.b")
+    + request(0, "OPTIONS", "/users", field="origin: https://a.b")
+    + request(0, "OPTIONS", "/users", field="origin: https://b.c")
+    + request(7, "GET", "/users/me", field="x-forwarded-for: 1.2.3.4, 10.0.0.7")
+    + request(7, "GET", "/users/me", field="forwarded: for=\"[2001:db8::1]\""),
     "frames": MEET + LISTEN + (
         b">0\x89\x80\0\0\0\0", TURN, b">0\x01\x82\0\0\0\0{\"", b">0\x80\x82\0\0\0\0a\"", TURN,
         b">0\x82\x80\0\0\0\0", TURN, b">1\x88\x82\0\0\0\0\x03\xe8", TURN),
