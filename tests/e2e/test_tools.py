@@ -527,6 +527,17 @@ def test_backup_beside_a_server_that_writes_and_deletes(new_server, tmp_path):
     assert start_on(new_server, tmp_path / "last") == digest
 
 
+def in_a_race(*words):
+    """What a tool says beside a server that deletes files as fast as it can. A slow one may lose
+    that race eight times; then it says so, never that there is damage, and is asked again."""
+    for _ in range(50):
+        done = run([*map(str, words), "--json"])
+        if done.returncode == 0:
+            return json.loads(done.stdout)
+        assert (done.returncode, json.loads(done.stdout)["result"]) == (1, "failed"), done
+    raise AssertionError("it never won")
+
+
 def test_tools_beside_a_server_under_load(new_server, tmp_path):
     """Three people send all the time, segments and snapshots come and go; nothing is ever found
     damaged, and no backup lacks what was acknowledged before it began."""
@@ -545,8 +556,9 @@ def test_tools_beside_a_server_under_load(new_server, tmp_path):
     try:
         for i in range(12):
             before = max(acknowledged)
-            assert verify(server.data)["result"] == "fine"
-            assert say("backup", server.data, tmp_path / f"out{i}")["last_seq"] >= before
+            assert in_a_race("journal", "verify", server.data)["result"] == "fine"
+            out = tmp_path / f"out{i}"
+            assert in_a_race("backup", server.data, out)["last_seq"] >= before
             say("snapshot", "--data", server.data)
     finally:
         stop.set()
