@@ -12,6 +12,7 @@
 
 #define ACCEPTS_PER_TURN 64
 #define BACKLOG          4096
+#define REFUSED_FOR_S    10 /* what whoever has too many connections is told to wait */
 
 static void pause_all(struct net *n)
 {
@@ -71,8 +72,29 @@ static void say_crowded(struct net *n, struct conn_address a)
         return;
     n->crowd_warned_s = n->now_s > 0 ? n->now_s : 1;
     (void)inet_ntop(AF_INET6, a.b, text, sizeof text);
-    diag_warn("%s has %u connections; more from there are closed (--address-connections-max)", text,
-              n->crowd.max);
+    diag_warn("%s has %u connections; more from there are refused (--address-connections-max)",
+              text, n->crowd.max);
+}
+
+/* One answer to whatever is asked, and the end. What the kernel does not take at once is lost, and
+ * nothing is waited for: the limit is there so that this address costs no more. What it has sent is
+ * read first, once, since a socket that is closed with bytes unread is reset. */
+static void refuse(struct net *n, int fd)
+{
+    static const char body[] = "{\"error\":\"There are too many connections from this address.\","
+                               "\"code\":\"too_many_requests\"}";
+    char extra[32];
+    (void)snprintf(extra, sizeof extra, "retry-after: %d\r\n", REFUSED_FOR_S);
+    buf_reset(&n->text);
+    http_add_answer(&n->text, &(struct http_answer){.status = err_status(ERR_too_many_requests),
+                                                    .type = BYTES("application/json"),
+                                                    .body = bytes_of(body, sizeof body - 1),
+                                                    .extra = bytes_cstr(extra),
+                                                    .close = true});
+    ssize_t done = recv(fd, n->in, sizeof n->in, MSG_DONTWAIT);
+    done = send(fd, n->text.p, n->text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)done;
+    close(fd);
 }
 
 /* Accepts one. False where there is nothing more to accept for now. */
@@ -89,7 +111,7 @@ static bool accept_one(struct listener *l)
     int fd = accept4(l->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0 && !crowd_has_room(&n->crowd, address_of(&from))) {
         say_crowded(n, address_of(&from));
-        close(fd);
+        refuse(n, fd);
         return true;
     }
     if (fd >= 0) {

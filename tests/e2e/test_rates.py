@@ -1,7 +1,9 @@
 """How fast a socket, a user and an address may ask."""
 import json
+import re
 
 from kit import raw
+from kit.checks import NOBODY
 from kit.people import Rest, User, assert_error
 from kit.socket import INFO, TYPING
 
@@ -114,14 +116,12 @@ def test_behind_a_proxy_each_client_has_its_own(new_server):
     assert ask("192.0.2.2", 2) == [404, 404]
 
 
-def is_refused(server, source):
-    """Is a new connection closed before it is heard?"""
+def ask(server, source, request=None):
+    """The answer to a new connection's first request."""
     connection = raw.Connection(server, source=source)
     try:
-        connection.send(raw.request("GET", "/nothing", server))
-        return connection.answer().status != 404
-    except (EOFError, OSError):
-        return True
+        connection.send(request or raw.request("GET", "/nothing", server))
+        return connection.answer()
     finally:
         connection.close()
 
@@ -133,14 +133,20 @@ def test_connections_from_an_address(new_server):
     for connection in many:
         connection.send(request)
         assert connection.answer().status == 404
-    assert is_refused(server, "127.0.0.2") and is_refused(server, "127.0.0.2")
+    # Whatever is asked is answered once, and the connection ends.
+    handshake = raw.request("GET", f"/{NOBODY}", server, headers=["Upgrade: websocket"])
+    for asked in request, request * 3, handshake, b"\x16\x03\x01", request[:9]:
+        answer = ask(server, "127.0.0.2", asked)
+        assert answer.status == 429 and json.loads(answer.body)["code"] == "too_many_requests"
+        assert int(answer.headers["retry-after"]) > 0 and answer.headers["connection"] == "close"
+    silent = raw.Connection(server, source="127.0.0.2")
+    assert silent.at_end().startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
+    assert server.err.wait(re.compile("127.0.0.2 has 3 connections"))
     assert server.err.text().count("127.0.0.2 has 3 connections") == 1, "said once a minute"
-    other = raw.Connection(server, source="127.0.0.3")
-    other.send(request)
-    assert other.answer().status == 404
+    assert ask(server, "127.0.0.3").status == 404
     # Who goes makes room, and who is there has not noticed anything.
     many.pop().end_sending()
-    while is_refused(server, "127.0.0.2"):
+    while ask(server, "127.0.0.2").status == 429:
         pass
     for connection in many:
         connection.send(request)
