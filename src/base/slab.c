@@ -1,19 +1,13 @@
 #include "base/slab.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/asan.h"
 #include "base/ensure.h"
 
 /* Regions grow with what there is already, so that a small server stays small. */
 #define REGION_MIN ((size_t)64 << 10)
 #define REGION_MAX ((size_t)1 << 20)
-
-#if defined(__SANITIZE_ADDRESS__)
-#define EACH_ITS_OWN true
-#else
-#define EACH_ITS_OWN false
-#endif
 
 struct slab_region {
     struct slab_region *older;
@@ -62,7 +56,7 @@ static void keep_rest(struct slab *s)
 
 void *slab_alloc(struct slab *s, size_t size)
 {
-    if (EACH_ITS_OWN || size > SLAB_SIZE_MAX)
+    if (UNDER_ASAN || size > SLAB_SIZE_MAX)
         return xmalloc(size);
     struct slab_free **unused = &s->unused[class_of(size)];
     struct slab_free *first = *unused;
@@ -82,7 +76,7 @@ void *slab_alloc(struct slab *s, size_t size)
 
 void slab_free(struct slab *s, void *p, size_t size)
 {
-    if (EACH_ITS_OWN || size > SLAB_SIZE_MAX) {
+    if (UNDER_ASAN || size > SLAB_SIZE_MAX) {
         free(p);
         return;
     }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/asan.h"
 #include "base/ensure.h"
 
 #define FRAME_MAX (64u << 20)
@@ -34,14 +35,8 @@ static size_t header_write(uint8_t *p, unsigned opcode, size_t payload_len)
  */
 #define POOL_STEP  128u
 #define POOL_LISTS 8u
-#ifndef __has_feature
-#define __has_feature(feature) 0 /* clang's way of asking; gcc defines a macro */
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-#define POOL_MAX 0u /* so that a use after free is seen */
-#else
-#define POOL_MAX 4096u /* frames kept in a list: 4 MiB at most in the longest */
-#endif
+/* Kept in a list: 4 MiB at most in the longest. */
+#define POOL_MAX (UNDER_ASAN ? 0u : 4096u)
 
 struct pooled {
     struct pooled *next;

@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include "base/asan.h"
 #include "base/slab.h"
 
 #define THINGS 20000
@@ -55,7 +56,7 @@ static void test_things_are_aligned_and_apart(void **state)
     slab_release(&s);
 }
 
-#if !defined(__SANITIZE_ADDRESS__)
+#if !UNDER_ASAN
 static void test_what_was_given_back_is_used_again(void **state)
 {
     struct slab s = {0};
@@ -97,7 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_things_are_aligned_and_apart),
-#if !defined(__SANITIZE_ADDRESS__)
+#if !UNDER_ASAN
         cmocka_unit_test(test_what_was_given_back_is_used_again),
         cmocka_unit_test(test_little_is_wasted),
 #endif
