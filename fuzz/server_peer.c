@@ -200,30 +200,76 @@ static bool take_frame(struct peer *p, struct bytes *in)
     return true;
 }
 
-/* Of HTTP only the switch to WebSocket is found here: which answer has a body depends on what was
- * asked. No body of ours has line ends in it. */
-static void find_switch(struct peer *p)
+static bool starts_with(struct bytes in, struct bytes with)
 {
-    struct bytes in = buf_bytes(&p->in);
-    size_t at = find(in, BYTES("HTTP/1.1 101 Switching Protocols\r\n"));
-    if (at == in.len)
-        return;
-    struct bytes rest = bytes_of(in.p + at, in.len - at);
-    size_t end = find(rest, BYTES("\r\n\r\n"));
-    if (end == rest.len)
-        return;
-    buf_consume(&p->in, at + end + 4);
-    p->websocket = true;
+    return in.len >= with.len && memcmp(in.p, with.p, with.len) == 0;
+}
+
+/* What is behind `name` in the head, up to the line's end; nothing where it is not there. */
+static struct bytes field(struct bytes head, struct bytes name)
+{
+    size_t at = find(head, name);
+    if (at == head.len)
+        return BYTES("");
+    struct bytes value = bytes_of(head.p + at + name.len, head.len - at - name.len);
+    return bytes_of(value.p, find(value, BYTES("\r\n")));
+}
+
+static void judge_body(struct peer *p, unsigned status, struct bytes body)
+{
+    struct json root;
+    const char *why;
+
+    ENSURE(json_read(body, limits, &p->arena, &root, &why) == ERR_ok);
+    ENSURE(json_type(root) == JSON_OBJECT);
+    if (status >= 400) {
+        ENSURE(json_type(json_member(root, "error")) == JSON_STRING);
+        ENSURE(json_type(json_member(root, "code")) == JSON_STRING);
+    }
+    arena_reset(&p->arena);
+}
+
+/* Takes one answer off `in`, if one is whole. Which one is to a HEAD, and has a length but no body,
+ * is seen by what follows: no body of ours begins as an answer does. */
+static bool take_answer(struct peer *p, struct bytes *in)
+{
+    size_t end = find(*in, BYTES("\r\n\r\n"));
+    if (end == in->len)
+        return false;
+    struct bytes head = bytes_of(in->p, end + 2);
+    struct bytes rest = bytes_of(in->p + end + 4, in->len - end - 4);
+    unsigned status = 0;
+
+    ENSURE(!p->closed);
+    ENSURE(starts_with(head, BYTES("HTTP/1.1 ")) && head.len > 12);
+    for (size_t i = 9; i < 12; i++) {
+        ENSURE(head.p[i] >= '0' && head.p[i] <= '9');
+        status = status * 10 + head.p[i] - '0';
+    }
+    if (status >= 200 && status != 204 && !starts_with(rest, BYTES("HTTP/1.1 "))) {
+        char digits[24] = "";
+        struct bytes text = field(head, BYTES("\r\ncontent-length: "));
+        ENSURE(text.len > 0 && text.len < sizeof digits);
+        memcpy(digits, text.p, text.len);
+        size_t len = strtoul(digits, NULL, 10);
+        if (rest.len < len)
+            return false;
+        if (bytes_equal(field(head, BYTES("\r\ncontent-type: ")), BYTES("application/json")))
+            judge_body(p, status, bytes_of(rest.p, len));
+        rest = bytes_of(rest.p + len, rest.len - len);
+    }
+    p->closed = bytes_equal(field(head, BYTES("\r\nconnection: ")), BYTES("close"));
+    p->websocket = status == 101;
+    *in = rest;
+    return true;
 }
 
 static void judge(struct peer *p)
 {
-    if (!p->websocket)
-        find_switch(p);
-    if (!p->websocket)
-        return;
     struct bytes in = buf_bytes(&p->in);
-    while (take_frame(p, &in)) {
+    while (!p->websocket && take_answer(p, &in)) {
+    }
+    while (p->websocket && take_frame(p, &in)) {
     }
     buf_consume(&p->in, p->in.len - in.len);
 }

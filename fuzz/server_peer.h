@@ -26,7 +26,7 @@ struct peer {
     int fd;           /* -1: there is none */
     bool deaf;        /* reads nothing for now */
     bool websocket;   /* the server has answered 101 */
-    bool closed;      /* its close frame has come: nothing may come behind */
+    bool closed;      /* its close frame, or an answer that ends it, has come: nothing may follow */
     struct buf in;    /* what was not judged yet */
     struct seen *all; /* shared by all peers */
     struct arena arena;
