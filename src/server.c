@@ -148,7 +148,7 @@ void server_drain(struct server *s)
         return;
     s->draining = true;
     s->drain_until_ms = clock_mono_ms() + DRAIN_MS_MAX;
-    api_drain(&s->api);
+    api_drain(&s->api, s->net);
     loop_again(s->loop);
 }
 

@@ -7,6 +7,9 @@
 /* Keys that a limit remembers: 8 bytes each and a fingerprint. */
 #define LIMIT_ENTRIES 65536
 
+/* When a client may look whether the server is back. */
+#define RETRY_AFTER_S 1
+
 void api_init(struct api *a)
 {
     a->requests_by_user = limit_table_new(LIMIT_ENTRIES, &a->limits.request_user);
@@ -50,7 +53,12 @@ uint32_t api_pending(const struct api *a)
     return a->pending_count;
 }
 
-void api_drain(struct api *a)
+void api_drain(struct api *a, struct net *n)
 {
+    buf_reset(&a->body);
+    render_goodbye(&a->body, engine_now(a->engine), RETRY_AFTER_S);
+    struct frame *f = frame_new_text(buf_bytes(&a->body));
+    net_send_all(n, f);
+    frame_unref(f);
     a->draining = true;
 }

@@ -31,6 +31,7 @@ struct api_limits {
         login_address;
 };
 
+struct net;     /* net/conn.h */
 struct pending; /* pending.h */
 
 /* What is wrong, beyond the error itself: a sentence (static or in the arena) that says more than
@@ -76,7 +77,8 @@ struct engine_hooks api_engine_hooks(struct api *a);
 /* Requests that wait for an answer. */
 uint32_t api_pending(const struct api *a);
 
-/* From now on changes are refused with ERR_shutting_down. */
-void api_drain(struct api *a);
+/* Tells every WebSocket of `n` that the server goes away (event 13); from now on changes are
+ * refused with ERR_shutting_down. */
+void api_drain(struct api *a, struct net *n);
 
 #endif

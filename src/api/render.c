@@ -239,6 +239,14 @@ void render_hello(struct buf *out, const struct api *a, const struct session *s,
     LIT("}}");
 }
 
+void render_goodbye(struct buf *out, int64_t time, uint32_t retry_after_s)
+{
+    open_event(out, 13, 0, time);
+    LIT("\"retry_after\":");
+    json_add_uint(out, retry_after_s);
+    LIT("}}");
+}
+
 void render_marker(struct buf *out, int64_t time, uint64_t cursor, const struct uuid *epoch,
                    bool more, bool reset)
 {

@@ -49,6 +49,9 @@ void render_refusal(struct buf *out, const struct reply *reply, int64_t time, en
 /* Event 10: who you are and where the journal stands. */
 void render_hello(struct buf *out, const struct api *a, const struct session *s, int64_t time);
 
+/* Event 13: the server goes away and may be there again after so many seconds. */
+void render_goodbye(struct buf *out, int64_t time, uint32_t retry_after_s);
+
 /* Event 12: the end of an answer to method 20. */
 void render_marker(struct buf *out, int64_t time, uint64_t cursor, const struct uuid *epoch,
                    bool more, bool reset);

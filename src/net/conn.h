@@ -68,6 +68,9 @@ enum err net_listen(struct net *n, const char *host_port, const char **why) MUST
 /* The port that the first net_listen has got. */
 uint16_t net_port(const struct net *n);
 
+/* Queues the frame for every WebSocket. */
+void net_send_all(struct net *n, struct frame *f);
+
 /* Stops accepting; closes what rests; WebSockets get 1001; answers on their way are finished. */
 void net_drain(struct net *n);
 /* Connections that still are there. */

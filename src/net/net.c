@@ -124,16 +124,22 @@ void net_conn_free(struct conn *c)
 }
 
 /* Calls fn for each connection that has a descriptor. fn may close it. */
-static void each_conn(struct net *n, void (*fn)(struct conn *c))
+static void each_conn(struct net *n, void (*fn)(struct conn *c, struct frame *f), struct frame *f)
 {
     for (uint32_t i = 0; i < n->chunk_count; i++)
         for (size_t j = 0; j < NET_CHUNK; j++)
             if (n->chunks[i][j].state != CONN_FREE && n->chunks[i][j].fd >= 0)
-                fn(&n->chunks[i][j]);
+                fn(&n->chunks[i][j], f);
 }
 
-static void drain_one(struct conn *c)
+void net_send_all(struct net *n, struct frame *f)
 {
+    each_conn(n, conn_send, f); /* nothing happens to those that are no WebSockets */
+}
+
+static void drain_one(struct conn *c, struct frame *f)
+{
+    (void)f;
     if (c->state == CONN_WEBSOCKET)
         conn_close(c, WS_CLOSE_GOING_AWAY, (struct bytes){NULL, 0});
     else if (c->state == CONN_READING && c->queued > 0 && !c->http.reader && !c->http.rest)
@@ -146,7 +152,7 @@ void net_drain(struct net *n)
 {
     n->draining = true;
     listener_close_all(n);
-    each_conn(n, drain_one);
+    each_conn(n, drain_one, NULL);
 }
 
 uint32_t net_count(const struct net *n)
@@ -154,8 +160,9 @@ uint32_t net_count(const struct net *n)
     return n->count;
 }
 
-static void end_one(struct conn *c)
+static void end_one(struct conn *c, struct frame *f)
 {
+    (void)f;
     struct net *n = c->net;
     conn_kill(c);
     if (!c->told) {
@@ -170,7 +177,7 @@ void net_free(struct net *n)
     if (!n)
         return;
     listener_close_all(n);
-    each_conn(n, end_one);
+    each_conn(n, end_one, NULL);
     for (uint32_t i = 0; i < n->chunk_count; i++)
         free(n->chunks[i]);
     free(n->chunks);

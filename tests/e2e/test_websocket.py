@@ -151,7 +151,7 @@ def test_the_end_of_the_server_closes_with_1001(server, people):
     server.send_signal(signal.SIGTERM)
     for socket in sockets:
         events = socket.expect_close(1001)
-        assert all(event.type == T_GOING for event in events)
+        assert [(event.type, event.body) for event in events] == [(T_GOING, {"retry_after": 1})]
     assert server.wait() == 0
     server.start()
     assert user1.connect().info()["user_id"] == user1.id
