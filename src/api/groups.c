@@ -3,6 +3,7 @@
  */
 #include "api/field.h"
 #include "api/pending.h"
+#include "api/resource.h"
 #include "base/json_write.h"
 
 #include <stdlib.h>
@@ -164,10 +165,38 @@ enum err groups_left(struct call *call, struct problem *problem)
     enum err err = read_membership(call, &g, &u, problem);
     if (err != ERR_ok)
         return err;
-    struct record r = {.type = RECORD_member_remove,
-                       .member_remove = {.time = engine_now(call->api->engine),
-                                         .group = g->number,
-                                         .user = u->number,
-                                         .by = call->user->number}};
+    struct record r = {.type = RECORD_member_leave,
+                       .member_leave = {.time = engine_now(call->api->engine),
+                                        .group = g->number,
+                                        .user = u->number,
+                                        .by = call->user->number}};
+    return rest_propose(call, &r);
+}
+
+/* ---- PATCH /groups/:id/members/:user_id ------------------------------------------------------ */
+
+enum err groups_role(struct call *call, struct problem *problem)
+{
+    const struct model *m = engine_model(call->api->engine);
+    const struct group *g = model_group_by_id(m, &call->id);
+    struct bytes text;
+    enum role role;
+
+    enum err err = field_bytes(call->api, call->body, "role", 0, SIZE_MAX, &text, problem);
+    if (err != ERR_ok)
+        return err;
+    if (!resource_role_parse(text, &role))
+        return field_fault(call->api, problem, "role must be \"owner\", \"admin\" or \"member\".");
+    if (g == NULL || model_member(m, g, call->user) == NULL)
+        return ERR_group_not_found;
+    const struct user *u = model_user_by_id(m, &call->user_id);
+    if (u == NULL)
+        return ERR_user_not_found;
+    struct record r = {.type = RECORD_member_role,
+                       .member_role = {.time = engine_now(call->api->engine),
+                                       .group = g->number,
+                                       .user = u->number,
+                                       .by = call->user->number,
+                                       .role = (uint8_t)role}};
     return rest_propose(call, &r);
 }

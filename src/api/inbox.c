@@ -220,7 +220,7 @@ static void add_person(struct buf *out, const struct member *mb)
     BUF_ADD_LIT(out, ",\"username\":");
     json_add_string(out, mb->user->username);
     BUF_ADD_LIT(out, ",\"role\":");
-    buf_add_bytes(out, mb->role == ROLE_OWNER ? BYTES("\"owner\"") : BYTES("\"member\""));
+    json_add_string(out, resource_role((enum role)mb->role));
     BUF_ADD_LIT(out, "}");
 }
 

@@ -1,5 +1,6 @@
 #include "api/render.h"
 
+#include "api/resource.h"
 #include "api/rest.h"
 #include "base/ensure.h"
 #include "base/json_write.h"
@@ -79,6 +80,22 @@ static void render_membership(struct buf *out, const struct event *e)
     json_add_uuid(out, &e->user->id);
     LIT(",\"by\":");
     json_add_uuid(out, &e->by->id);
+    if (e->owner != NULL) {
+        LIT(",\"owner_id\":");
+        json_add_uuid(out, &e->owner->id);
+    }
+}
+
+static void render_role(struct buf *out, const struct event *e)
+{
+    LIT("\"group_id\":");
+    json_add_uuid(out, &e->group->id);
+    LIT(",\"user_id\":");
+    json_add_uuid(out, &e->user->id);
+    LIT(",\"role\":");
+    json_add_string(out, resource_role(e->role));
+    LIT(",\"by\":");
+    json_add_uuid(out, &e->by->id);
 }
 
 void render_event(struct buf *out, const struct event *e)
@@ -99,6 +116,9 @@ void render_event(struct buf *out, const struct event *e)
     case EVENT_member_added:
     case EVENT_member_removed:
         render_membership(out, e);
+        break;
+    case EVENT_role_given:
+        render_role(out, e);
         break;
     case EVENT_message_posted:
     case EVENT_session_ended:

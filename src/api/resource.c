@@ -46,6 +46,26 @@ void resource_session(struct buf *out, const struct session *s, bool online)
     LIT("}");
 }
 
+static const char *const roles[ROLE_COUNT] = {
+    [ROLE_MEMBER] = "member", [ROLE_OWNER] = "owner", [ROLE_ADMIN] = "admin"};
+
+struct bytes resource_role(enum role role)
+{
+    ENSURE(role < ROLE_COUNT);
+    return bytes_cstr(roles[role]);
+}
+
+bool resource_role_parse(struct bytes text, enum role *out)
+{
+    for (unsigned i = 0; i < ROLE_COUNT; i++) {
+        if (bytes_equal(text, bytes_cstr(roles[i]))) {
+            *out = (enum role)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 void resource_open_group(struct buf *out, const struct member *mb)
 {
     const struct group *g = mb->group;
@@ -56,7 +76,7 @@ void resource_open_group(struct buf *out, const struct member *mb)
     LIT(",\"name\":");
     json_add_string(out, g->name);
     LIT(",\"kind\":\"group\",\"role\":");
-    buf_add_bytes(out, mb->role == ROLE_OWNER ? BYTES("\"owner\"") : BYTES("\"member\""));
+    json_add_string(out, resource_role((enum role)mb->role));
     LIT(",\"owner_id\":");
     json_add_uuid(out, &g->owner->id);
     LIT(",\"created_at\":");

@@ -15,6 +15,10 @@ void resource_user(struct buf *out, const struct user *u, bool self);
 /* {"id","created_at","device_id","platform","model","build","name","online"}; never its URL. */
 void resource_session(struct buf *out, const struct session *s, bool online);
 
+/* "owner", "admin", "member", and back; false for any other text. */
+struct bytes resource_role(enum role role);
+bool resource_role_parse(struct bytes text, enum role *out);
+
 /* A group as `mb`, who is a member, sees it, without the last brace, so that more may follow:
  * {"id","name","kind","role","owner_id","created_at","member_count","last_seq","read_seq",
  * "delivered_seq","unread","last_cursor". */

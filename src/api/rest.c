@@ -79,7 +79,7 @@ static void change_committed(struct proposal *proposal, enum err err, uint64_t c
     struct pending *p = pending_of(proposal);
 
     (void)cursor;
-    if (err != ERR_ok)
+    if (err != ERR_ok && err != ERR_duplicate)
         rest_refuse(p->api, p->conn, err, NULL);
     else
         rest_answer(p->api, p->conn, 200, BYTES("{}"));
@@ -93,6 +93,10 @@ enum err rest_propose(struct call *call, const struct record *r)
     enum err err = engine_propose(call->api->engine, r, &p->proposal);
     if (err != ERR_ok)
         pending_finish(p);
+    if (err == ERR_duplicate) {
+        rest_answer(call->api, call->conn, 200, BYTES("{}"));
+        return ERR_ok;
+    }
     return err;
 }
 
@@ -111,7 +115,7 @@ static bool next_segment(struct bytes *path, struct bytes *segment)
     return true;
 }
 
-static bool path_fits(const char *pattern, struct bytes path, struct uuid *id)
+static bool path_fits(const char *pattern, struct bytes path, struct uuid *id, struct uuid *user_id)
 {
     struct bytes left = bytes_cstr(pattern), want, have;
 
@@ -120,6 +124,9 @@ static bool path_fits(const char *pattern, struct bytes path, struct uuid *id)
             return false;
         if (bytes_equal(want, BYTES(":id"))) {
             if (!uuid_parse(have, id))
+                return false;
+        } else if (bytes_equal(want, BYTES(":user_id"))) {
+            if (!uuid_parse(have, user_id))
                 return false;
         } else if (!bytes_equal(want, have)) {
             return false;
@@ -137,12 +144,12 @@ static bool method_fits(enum http_method route, enum http_method asked)
 /* The Allow field of a path, "" where no route has it. */
 static void allowed_methods(struct bytes path, char *out, size_t out_len)
 {
-    struct uuid id;
+    struct uuid id, user_id;
     size_t len = 0;
 
     out[0] = '\0';
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        if (path_fits(routes[i].path, path, &id) && len < out_len)
+        if (path_fits(routes[i].path, path, &id, &user_id) && len < out_len)
             len += (size_t)snprintf(out + len, out_len - len, "%s%s%s", len > 0 ? ", " : "",
                                     routes[i].method_name,
                                     routes[i].method == HTTP_GET_ ? ", HEAD" : "");
@@ -157,7 +164,7 @@ static void answer_methods(struct api *a, struct conn *c, const struct http_requ
 
     allowed_methods(r->path, allow, sizeof allow);
     if (bytes_equal(r->path, BYTES("*")))
-        snprintf(allow, sizeof allow, "GET, HEAD, POST, PUT, OPTIONS");
+        snprintf(allow, sizeof allow, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
     if (allow[0] == '\0') {
         rest_refuse(a, c, ERR_not_found, NULL);
         return;
@@ -288,7 +295,7 @@ void rest_on_request(void *ctx, struct conn *c, const struct http_request *reque
     }
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         if (!method_fits(routes[i].method, request->method) ||
-            !path_fits(routes[i].path, request->path, &call.id))
+            !path_fits(routes[i].path, request->path, &call.id, &call.user_id))
             continue;
         enum err err = run_route(&routes[i], &call, &problem);
         if (err != ERR_ok)

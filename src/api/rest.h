@@ -16,6 +16,7 @@ struct call {
     struct json body;        /* NEEDS_JSON: an object */
     const struct user *user; /* NEEDS_AUTH */
     struct uuid id;          /* the ":id" of the path */
+    struct uuid user_id;     /* the ":user_id" */
     struct conn_address who; /* the client's address, as rates count it */
 };
 
@@ -35,7 +36,8 @@ void rest_answer(struct api *a, struct conn *c, int status, struct bytes body);
 /* Answers with an error. */
 void rest_refuse(struct api *a, struct conn *c, enum err err, const struct problem *problem);
 
-/* Proposes a change whose answer is 200 {} once it is on disk, or what the law says against it. */
+/* Proposes a change whose answer is 200 {} once it is on disk, or what the law says against it;
+ * where it is so already, 200 {} too. */
 enum err rest_propose(struct call *call, const struct record *r) MUST_CHECK;
 
 /* The net's hooks. */

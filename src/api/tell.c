@@ -111,6 +111,7 @@ void tell_event(void *ctx, const struct event *event, void *origin)
         break;
     case EVENT_group_created:
     case EVENT_member_added:
+    case EVENT_role_given:
         tell_members(a, event->group, NULL, NULL);
         break;
     case EVENT_member_removed:

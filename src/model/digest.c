@@ -77,6 +77,20 @@ static void add_change(struct hash *h, const struct change *ch)
     hash_add_u64(h, (uint64_t)ch->time);
     hash_add_u64(h, ch->user->number);
     hash_add_u64(h, ch->by->number);
+    if (ch->kind == CHANGE_SUCCEEDED)
+        hash_add_u64(h, ch->owner);
+}
+
+/* Of groups that have some: without, the digest is what it was before there were notices. */
+static void add_notices(struct hash *h, const struct notices *n)
+{
+    for (const struct list *l = n->grants.next; l != &n->grants; l = l->next) {
+        const struct grant *gr = LIST_OWNER(l, struct grant, list);
+        hash_add_u64(h, gr->member->user->number);
+        hash_add_u64(h, gr->by->number);
+        hash_add_u64(h, gr->cursor);
+        hash_add_u64(h, (uint64_t)gr->time);
+    }
 }
 
 static void add_message(struct hash *h, const struct message *msg)
@@ -115,6 +129,8 @@ static void add_group(struct hash *h, const struct group *g)
     hash_add_u64(h, g->messages.count);
     for (uint32_t i = 0; i < g->messages.count; i++)
         add_message(h, vec_at(&g->messages, i));
+    if (g->notices != NULL)
+        add_notices(h, g->notices);
 }
 
 void model_digest(const struct model *m, uint8_t out[static MODEL_DIGEST_LEN])

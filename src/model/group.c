@@ -105,14 +105,15 @@ bool member_saw(const struct member *mb, uint64_t cursor)
 
 /* ---- coming and going ------------------------------------------------------------------------ */
 
-void state_add_change(struct group *g, enum change_kind kind, const struct user *user,
-                      const struct user *by, const struct commit *c)
+struct change *state_add_change(struct group *g, enum change_kind kind, const struct user *user,
+                                const struct user *by, const struct commit *c)
 {
     struct change *ch = xmalloc(sizeof *ch);
     *ch = (struct change){
         .cursor = c->cursor, .time = c->time, .user = user, .by = by, .kind = (uint8_t)kind};
     vec_push(&g->changes, ch);
     g->last_cursor = c->cursor;
+    return ch;
 }
 
 struct member *state_new_member(struct model *m, struct group *g, struct user *u)
@@ -151,36 +152,7 @@ static void member_enter(struct member *mb, const struct commit *c)
     mb->user->active_groups++;
 }
 
-static void group_set_owner(struct group *g, struct member *mb)
-{
-    g->owner = mb != NULL ? mb->user : NULL;
-    if (mb != NULL)
-        mb->role = ROLE_OWNER;
-}
-
-/*
- * The member of longest standing, in cursors and then in order of joining; NULL in an empty group.
- * Only founders came with one cursor; all others have one each, so that the order in which they are
- * looked at does not count, nor how many have left.
- */
-static struct member *group_eldest(const struct group *g)
-{
-    struct member *eldest = NULL;
-
-    for (uint32_t i = 0; i < g->founder_count; i++) {
-        struct member *mb = vec_at(&g->members, i);
-        if (mb->membership == MEMBERSHIP_ACTIVE && mb->span.from == g->cursor)
-            return mb;
-    }
-    for (uint32_t i = 0; i < g->active.count; i++) {
-        struct member *mb = vec_at(&g->active, i);
-        if (eldest == NULL || mb->span.from < eldest->span.from)
-            eldest = mb;
-    }
-    return eldest;
-}
-
-static void member_leave(struct member *mb, enum membership how, const struct commit *c)
+void state_leave(struct member *mb, enum membership how, const struct commit *c)
 {
     struct group *g = mb->group;
     struct member *last = vec_pop(&g->active);
@@ -193,8 +165,9 @@ static void member_leave(struct member *mb, enum membership how, const struct co
     mb->membership = (uint8_t)how;
     mb->role = ROLE_MEMBER;
     mb->user->active_groups--;
+    state_forget_grant(mb);
     if (g->owner == mb->user)
-        group_set_owner(g, group_eldest(g));
+        state_succeed(g);
 }
 
 /* ---- group_create ------------------------------------------------------------------------------
@@ -247,7 +220,7 @@ void apply_group_create(struct model *m, const struct record_group_create *r,
             member_enter(state_new_member(m, g, u), c);
     }
     g->founder_count = g->members.count;
-    group_set_owner(g, state_member(m, g, owner));
+    state_set_owner(g, state_member(m, g, owner));
     state_add_change(g, CHANGE_CREATED, owner, owner, c);
     commit_tell(c, (struct event){.type = EVENT_group_created, .group = g, .user = owner});
 }
@@ -255,17 +228,8 @@ void apply_group_create(struct model *m, const struct record_group_create *r,
 /* ---- member_add and member_remove --------------------------------------------------------------
  */
 
-/* Who asks for a change of a group's members, and of whom. */
-struct asked {
-    const struct group *group;
-    const struct user *user;
-    const struct member *asker; /* is a member, or was one */
-    bool own;                   /* the asker is the user */
-};
-
-/* A group that one was never in is as one that does not exist. */
-static enum err asked_find(const struct model *m, uint32_t group, uint32_t user, uint32_t by,
-                           struct asked *out)
+enum err asked_find(const struct model *m, uint32_t group, uint32_t user, uint32_t by,
+                    struct asked *out)
 {
     const struct user *asker = model_user(m, by);
 
@@ -307,7 +271,7 @@ void apply_member_add(struct model *m, const struct record_member_add *r, const 
         mb = state_new_member(m, g, u);
     member_enter(mb, c);
     if (g->owner == NULL)
-        group_set_owner(g, mb);
+        state_set_owner(g, mb);
     state_add_change(g, CHANGE_ADDED, u, by, c);
     commit_tell(c, (struct event){.type = EVENT_member_added, .group = g, .user = u, .by = by});
 }
@@ -334,7 +298,7 @@ void apply_member_remove(struct model *m, const struct record_member_remove *r,
     struct user *by = state_user(m, r->by);
     struct event e = {.type = EVENT_member_removed, .group = g, .user = u, .by = by, .to = u};
 
-    member_leave(state_member(m, g, u), u == by ? MEMBERSHIP_LEFT : MEMBERSHIP_REMOVED, c);
+    state_leave(state_member(m, g, u), u == by ? MEMBERSHIP_LEFT : MEMBERSHIP_REMOVED, c);
     state_add_change(g, CHANGE_REMOVED, u, by, c);
     commit_tell(c, e);
 }
@@ -354,5 +318,6 @@ void state_free_group(struct model *m, struct group *g)
     vec_release(&g->active);
     vec_release(&g->messages);
     vec_release(&g->changes);
+    state_free_notices(g->notices);
     free(g);
 }

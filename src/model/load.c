@@ -24,11 +24,16 @@ struct load_group {
     uint32_t marked, by_mark;
     uint64_t first_from;   /* of the member before */
     uint64_t moved;        /* of the one before in by_mark */
-    uint64_t cursor, time; /* of the change before, then of the message before */
+    uint64_t cursor, time; /* of the element before in the list */
+    bool extra;
+    uint64_t grants, successions; /* that are still to come */
+    uint64_t succession;          /* place of the one before */
 };
 
 struct load {
     uint64_t users, sessions, groups, members, messages, client_ids;
+    uint64_t extras;        /* so far */
+    bool over;              /* that was the last of the groups */
     enum saved_type before; /* the type of the record before */
     struct load_group group;
 };
@@ -212,15 +217,21 @@ static bool finish_group(struct load *l)
         g->active.count != lg->active || lg->active_members != lg->active ||
         lg->by_mark != lg->marked || g->changes.count != lg->changes ||
         g->messages.count != lg->messages || lg->owner > lg->members ||
-        (lg->owner == 0) != (lg->active == 0))
+        (lg->owner == 0) != (lg->active == 0) || lg->grants + lg->successions > 0)
         return false;
     g->founder_count = (uint32_t)lg->founders;
     if (lg->owner > 0) {
         struct member *mb = vec_at(&g->members, (uint32_t)lg->owner - 1);
         if (mb->membership != MEMBERSHIP_ACTIVE)
             return false;
-        mb->role = ROLE_OWNER;
-        g->owner = mb->user;
+        if (mb->has_grant && mb->role != ROLE_OWNER)
+            return false;
+        state_set_owner(g, mb);
+    }
+    for (uint32_t i = 0; i < g->active.count && g->notices != NULL; i++) {
+        const struct member *mb = vec_at(&g->active, i);
+        if (mb->role == ROLE_OWNER && g->owner != mb->user)
+            return false;
     }
     const struct change *last =
         g->changes.count > 0 ? vec_at(&g->changes, g->changes.count - 1) : NULL;
@@ -239,11 +250,11 @@ static bool load_group(struct model *m, struct bytes *in)
     uint64_t cursor;
     struct uuid id;
 
-    if (!finish_group(l) || m->groups.count >= l->groups || !take_array(in, id.b, sizeof id.b) ||
-        !take_upto(in, m->cursor, &cursor) || cursor <= (before != NULL ? before->cursor : 0) ||
-        !varint_take(in, &lg.founders) || !varint_take(in, &lg.owner) ||
-        !take_upto(in, m->users.count, &lg.members) || !take_upto(in, lg.members, &lg.active) ||
-        !take_upto(in, UINT32_MAX - 2, &lg.changes) ||
+    if (!finish_group(l) || l->over || m->groups.count >= l->groups ||
+        !take_array(in, id.b, sizeof id.b) || !take_upto(in, m->cursor, &cursor) ||
+        cursor <= (before != NULL ? before->cursor : 0) || !varint_take(in, &lg.founders) ||
+        !varint_take(in, &lg.owner) || !take_upto(in, m->users.count, &lg.members) ||
+        !take_upto(in, lg.members, &lg.active) || !take_upto(in, UINT32_MAX - 2, &lg.changes) ||
         !take_upto(in, UINT32_MAX - 2, &lg.messages) || model_group_by_id(m, &id) != NULL)
         return false;
     lg.g = state_new_group(m, &id, cursor, take_rest(in));
@@ -381,6 +392,65 @@ static bool load_change(struct model *m, struct bytes *in)
     return true;
 }
 
+/* ---- what only some groups have ---------------------------------------------------------------
+ */
+
+static bool load_extra(struct model *m, struct bytes *in)
+{
+    struct load_group *lg = &m->load->group;
+
+    if (lg->extra || !take_upto(in, lg->active, &lg->grants) ||
+        !take_upto(in, lg->changes, &lg->successions))
+        return false;
+    lg->extra = true;
+    m->load->extras++;
+    return true;
+}
+
+static bool load_extras(struct model *m, struct bytes *in)
+{
+    uint64_t count;
+
+    m->load->over = true;
+    return varint_take(in, &count) && count == m->load->extras && count > 0;
+}
+
+static bool load_grant(struct model *m, struct bytes *in)
+{
+    struct load_group *lg = &m->load->group;
+    struct member *mb, *by;
+    uint8_t role;
+
+    if (!take_member(lg->g, in, &mb) || !take_u8(in, &role) || role >= ROLE_COUNT ||
+        !take_step(in, m->cursor, &lg->cursor) || lg->cursor == 0 ||
+        !take_step(in, (uint64_t)m->time, &lg->time) || !take_member(lg->g, in, &by) ||
+        !member_is_active(mb) || mb->has_grant || lg->grants == 0)
+        return false;
+    lg->grants--;
+    mb->role = role;
+    state_grant(mb, by->user, &(struct commit){lg->cursor, (int64_t)lg->time, NULL});
+    if (lg->g->last_cursor < lg->cursor)
+        lg->g->last_cursor = lg->cursor;
+    return true;
+}
+
+static bool load_succession(struct model *m, struct bytes *in)
+{
+    struct load_group *lg = &m->load->group;
+    struct member *owner;
+
+    if (!take_step(in, UINT32_MAX, &lg->succession) || lg->succession >= lg->g->changes.count ||
+        !take_member(lg->g, in, &owner))
+        return false;
+    struct change *ch = vec_at(&lg->g->changes, (uint32_t)lg->succession);
+    if (ch->kind != CHANGE_REMOVED || lg->successions == 0)
+        return false;
+    lg->successions--;
+    ch->kind = CHANGE_SUCCEEDED;
+    ch->owner = owner->user->number;
+    return true;
+}
+
 /* ---- messages: nearly all there is ------------------------------------------------------------
  */
 
@@ -435,8 +505,19 @@ static bool type_fits(const struct load *l, enum saved_type type)
     case SAVED_changes:
     case SAVED_messages:
         return l->before >= SAVED_group && l->before <= type;
+    case SAVED_extra:
+    case SAVED_grants:
+    case SAVED_successions:
+    case SAVED_extras:
+        return !l->over && l->group.g != NULL && l->before >= SAVED_group && l->before <= type;
     }
     return false;
+}
+
+/* Does a record of this type hold one element behind the other? */
+static bool is_list(enum saved_type type)
+{
+    return type >= SAVED_members && type != SAVED_extra && type != SAVED_extras;
 }
 
 /* One element; the next one of the same record follows where bytes are left. */
@@ -461,6 +542,14 @@ static bool load_element(struct model *m, enum saved_type type, struct bytes *in
         return load_change(m, in);
     case SAVED_messages:
         return load_messages(m, in);
+    case SAVED_extra:
+        return load_extra(m, in);
+    case SAVED_extras:
+        return load_extras(m, in);
+    case SAVED_grants:
+        return load_grant(m, in);
+    case SAVED_successions:
+        return load_succession(m, in);
     }
     return false;
 }
@@ -474,13 +563,13 @@ bool model_load(struct model *m, uint16_t type, struct bytes payload)
         return t == SAVED_head && load_head(m, &payload) && payload.len == 0;
     if (!type_fits(l, t) || payload.len == 0)
         return false;
-    if (t == SAVED_messages && l->before != SAVED_messages)
+    if (t != l->before)
         l->group.cursor = l->group.time = 0;
     l->before = t;
     do {
         if (!load_element(m, t, &payload))
             return false;
-    } while (payload.len > 0 && t >= SAVED_members);
+    } while (payload.len > 0 && is_list(t));
     return payload.len == 0;
 }
 
@@ -521,10 +610,10 @@ bool model_loaded(struct model *m, uint64_t cursor)
 {
     struct load *l = m->load;
 
-    if (l == NULL || m->cursor != cursor || !finish_group(l) || m->users.count != l->users ||
-        map_count(&m->sessions_by_id) != l->sessions || m->groups.count != l->groups ||
-        map_count(&m->members) != l->members || m->message_count != l->messages ||
-        map_count(&m->messages_by_client_id) != l->client_ids)
+    if (l == NULL || m->cursor != cursor || !finish_group(l) || l->over != (l->extras > 0) ||
+        m->users.count != l->users || map_count(&m->sessions_by_id) != l->sessions ||
+        m->groups.count != l->groups || map_count(&m->members) != l->members ||
+        m->message_count != l->messages || map_count(&m->messages_by_client_id) != l->client_ids)
         return false;
     for (uint32_t i = 0; i < m->users.count; i++) {
         if (!sort_memberships(vec_at(&m->users, i)))

@@ -65,7 +65,7 @@ struct session {
     char texts[]; /* device_id, model, name */
 };
 
-enum role { ROLE_MEMBER, ROLE_OWNER };
+enum role { ROLE_MEMBER, ROLE_OWNER, ROLE_ADMIN, ROLE_COUNT };
 
 enum membership { MEMBERSHIP_ACTIVE, MEMBERSHIP_LEFT, MEMBERSHIP_REMOVED };
 
@@ -88,6 +88,7 @@ struct member {
     struct user *user;
     uint8_t role;
     uint8_t membership;
+    bool has_grant;      /* there is a struct grant of theirs */
     uint32_t active_at;  /* place in group->active while active */
     uint32_t last_own;   /* seq of the newest message of theirs here, or 0 */
     uint32_t own_unread; /* messages of theirs above their own read mark */
@@ -100,7 +101,8 @@ struct member {
     struct span *earlier; /* span_count - 1 of them, oldest first */
 };
 
-enum change_kind { CHANGE_CREATED, CHANGE_ADDED, CHANGE_REMOVED };
+/* SUCCEEDED: removed, and with them the ownership passed to somebody else. */
+enum change_kind { CHANGE_CREATED, CHANGE_ADDED, CHANGE_REMOVED, CHANGE_SUCCEEDED };
 
 /* A change of a group that its members see: events 70, 72, 73. */
 struct change {
@@ -108,22 +110,40 @@ struct change {
     int64_t time;
     const struct user *user;
     const struct user *by;
+    uint32_t owner; /* SUCCEEDED: number of who owns the group since, else 0 */
     uint8_t kind;
+};
+
+/* The role that a member has was given to them: event 74. Of each member only the newest is kept,
+ * and none when they go. */
+struct grant {
+    struct list list; /* in notices->grants, latest last */
+    struct member *member;
+    const struct user *by;
+    uint64_t cursor;
+    int64_t time;
+};
+
+/* What a group tells as a state and not as its history, so that it needs the same room however
+ * often it changes. Most groups have none. */
+struct notices {
+    struct list grants;
 };
 
 struct group {
     uint32_t number;
     struct uuid id;
-    uint64_t cursor;        /* of the record that made it */
-    uint64_t last_cursor;   /* of the newest message or change */
-    struct bytes name;      /* in one allocation with the group */
-    uint32_t founder_count; /* the first so many of `members` came with the group */
-    struct user *owner;     /* NULL while the group is empty */
-    struct vec members;     /* struct member *, in order of first joining, for ever */
-    struct vec active;      /* struct member *, those who are members now */
-    struct vec messages;    /* struct message *, place seq - 1 */
-    struct vec changes;     /* struct change *, in order */
-    struct list by_mark;    /* members whose marks moved, latest last */
+    uint64_t cursor;         /* of the record that made it */
+    uint64_t last_cursor;    /* of the newest message or change */
+    struct bytes name;       /* in one allocation with the group */
+    uint32_t founder_count;  /* the first so many of `members` came with the group */
+    struct user *owner;      /* NULL while the group is empty */
+    struct vec members;      /* struct member *, in order of first joining, for ever */
+    struct vec active;       /* struct member *, those who are members now */
+    struct vec messages;     /* struct message *, place seq - 1 */
+    struct vec changes;      /* struct change *, in order */
+    struct list by_mark;     /* members whose marks moved, latest last */
+    struct notices *notices; /* NULL while there is nothing in it */
 };
 
 struct message {
@@ -154,11 +174,13 @@ struct event {
     uint64_t cursor;
     int64_t time;
     const struct group *group;
-    const struct user *user;       /* author, reader, who joined or left, who made the group */
-    const struct user *by;         /* 72, 73: who wanted it */
+    const struct user *user;  /* author, reader, who joined or left, who made the group */
+    const struct user *by;    /* 72, 73, 74: who wanted it */
+    const struct user *owner; /* 73: whose the group is since; NULL where it changed no hands */
     const struct message *message; /* 20, 22, 23 */
     const struct user *to;         /* the person who sees it (22, 23) */
     const struct session *session; /* session_ended; gone after the call */
+    enum role role;                /* 74 */
 };
 
 /* Called for each event of a commit, in order, before model_commit returns. */

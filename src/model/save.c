@@ -9,6 +9,7 @@
 struct saver {
     model_save_fn *fn;
     void *ctx;
+    uint64_t extras;                /* groups that have one, so far */
     struct buf buf;                 /* the record; a list's elements gather until it is worth one */
     const struct session **reverse; /* the sessions of one user */
     uint32_t reverse_cap;
@@ -170,13 +171,69 @@ static void save_changes(struct saver *s, const struct group *g)
         flush_full(s, SAVED_changes);
         buf_add_varint(b, ch->cursor - cursor);
         buf_add_varint(b, (uint64_t)(ch->time - time));
-        buf_add_u8(b, ch->kind);
+        buf_add_u8(b, ch->kind == CHANGE_SUCCEEDED ? CHANGE_REMOVED : ch->kind);
         put_place(s, ch->user->number);
         put_place(s, ch->by->number);
         cursor = ch->cursor;
         time = ch->time;
     }
     flush(s, SAVED_changes);
+}
+
+static void save_grants(struct saver *s, const struct notices *n)
+{
+    uint64_t cursor = 0;
+    int64_t time = 0;
+
+    for (const struct list *l = n->grants.next; l != &n->grants; l = l->next) {
+        const struct grant *gr = LIST_OWNER(l, struct grant, list);
+        struct buf *b = &s->buf;
+        flush_full(s, SAVED_grants);
+        put_place(s, gr->member->user->number);
+        buf_add_u8(b, gr->member->role);
+        buf_add_varint(b, gr->cursor - cursor);
+        buf_add_varint(b, (uint64_t)(gr->time - time));
+        put_place(s, gr->by->number);
+        cursor = gr->cursor;
+        time = gr->time;
+    }
+    flush(s, SAVED_grants);
+}
+
+static void save_successions(struct saver *s, const struct group *g)
+{
+    uint32_t before = 0;
+
+    for (uint32_t i = 0; i < g->changes.count; i++) {
+        const struct change *ch = vec_at(&g->changes, i);
+        if (ch->kind != CHANGE_SUCCEEDED)
+            continue;
+        flush_full(s, SAVED_successions);
+        buf_add_varint(&s->buf, i - before);
+        put_place(s, ch->owner);
+        before = i;
+    }
+    flush(s, SAVED_successions);
+}
+
+/* Nothing for a group that has nothing but what records 1 to 9 say. */
+static void save_extra(struct saver *s, const struct group *g)
+{
+    uint64_t grants = 0, successions = 0;
+
+    for (uint32_t i = 0; i < g->active.count && g->notices != NULL; i++)
+        grants += ((const struct member *)vec_at(&g->active, i))->has_grant;
+    for (uint32_t i = 0; i < g->changes.count; i++)
+        successions += ((const struct change *)vec_at(&g->changes, i))->kind == CHANGE_SUCCEEDED;
+    if (grants + successions == 0)
+        return;
+    buf_add_varint(&s->buf, grants);
+    buf_add_varint(&s->buf, successions);
+    flush(s, SAVED_extra);
+    if (grants > 0)
+        save_grants(s, g->notices);
+    save_successions(s, g);
+    s->extras++;
 }
 
 static void save_messages(struct saver *s, const struct group *g)
@@ -222,6 +279,7 @@ static void save_group(struct saver *s, const struct group *g)
     save_members(s, g);
     save_changes(s, g);
     save_messages(s, g);
+    save_extra(s, g);
 }
 
 void model_save(const struct model *m, model_save_fn *fn, void *ctx)
@@ -242,6 +300,10 @@ void model_save(const struct model *m, model_save_fn *fn, void *ctx)
         save_user(&s, vec_at(&m->users, i));
     for (uint32_t i = 0; i < m->groups.count; i++)
         save_group(&s, vec_at(&m->groups, i));
+    if (s.extras > 0) {
+        buf_add_varint(&s.buf, s.extras);
+        flush(&s, SAVED_extras);
+    }
     free(s.places);
     free(s.reverse);
     buf_release(&s.buf);

@@ -58,8 +58,33 @@ struct group *state_new_group(struct model *m, const struct uuid *id, uint64_t c
                               struct bytes name);
 struct member *state_new_member(struct model *m, struct group *g, struct user *u);
 void state_add_span(struct member *mb, uint64_t from, uint64_t to);
-void state_add_change(struct group *g, enum change_kind kind, const struct user *user,
-                      const struct user *by, const struct commit *c);
+struct change *state_add_change(struct group *g, enum change_kind kind, const struct user *user,
+                                const struct user *by, const struct commit *c);
+
+/* The member goes: `how` is LEFT or REMOVED. Where they owned the group, somebody else does now. */
+void state_leave(struct member *mb, enum membership how, const struct commit *c);
+
+/* Who asks for a change of a group's members, and of whom. */
+struct asked {
+    const struct group *group;
+    const struct user *user;
+    const struct member *asker; /* is a member, or was one */
+    bool own;                   /* the asker is the user */
+};
+
+/* A group that one was never in is as one that does not exist: ERR_group_not_found. */
+enum err asked_find(const struct model *m, uint32_t group, uint32_t user, uint32_t by,
+                    struct asked *out) MUST_CHECK;
+
+/* role.c: the owner (NULL: of an empty group), and who follows when they are gone. */
+void state_set_owner(struct group *g, struct member *mb);
+void state_succeed(struct group *g);
+/* The member's role was given to them by `by`; that there was such a thing is forgotten. */
+void state_grant(struct member *mb, const struct user *by, const struct commit *c);
+void state_forget_grant(struct member *mb);
+/* Makes the group's notices where there are none. */
+struct notices *state_notices(struct group *g);
+void state_free_notices(struct notices *n);
 
 /* A message as it comes from a record; texts are borrowed. */
 struct message_source {

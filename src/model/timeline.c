@@ -5,18 +5,22 @@
 #include <stdlib.h>
 
 /*
- * A source yields events of one group in the order of their cursors; the heap merges sources. Two
- * kinds: a span of membership (messages and changes of the group in it), and one receipt.
+ * A source yields events of one group in the order of their cursors; the heap merges sources. Three
+ * kinds: a span of membership (messages and changes of the group in it), one receipt, and one
+ * notice: a state of the group that it tells instead of how it came to be.
  */
 struct source {
     uint64_t cursor;             /* of its next event */
-    const struct member *member; /* span: the user's own; receipt: the reader */
+    const struct member *member; /* span: the user's own; receipt: the reader; notice: of whom */
     uint64_t last;               /* span: the last cursor that it may give */
-    int64_t time;                /* receipt: of its mark */
+    int64_t time;                /* receipt: of its mark; notice: its own */
+    const struct user *by;       /* notice */
     uint32_t message; /* span: place of the next message; receipt: seq of the next own message */
     uint32_t change;  /* span: place of the next change */
     uint32_t message_floor; /* receipt: own messages down to above this seq */
-    uint8_t receipt;        /* 0: a span; else the event type, 22 or 23 */
+    uint8_t receipt;        /* the event type, 22 or 23; 0: another kind */
+    uint8_t notice;         /* the event type, 74; 0: another kind */
+    uint8_t role;           /* 74 */
 };
 
 struct timeline {
@@ -150,17 +154,20 @@ static void add_span(struct timeline *t, const struct member *mb, const struct s
         heap_push(t, s);
 }
 
-static void event_of_change(const struct group *g, const struct change *ch, struct event *out)
+static void event_of_change(const struct timeline *t, const struct group *g,
+                            const struct change *ch, struct event *out)
 {
     static const enum event_type types[] = {[CHANGE_CREATED] = EVENT_group_created,
                                             [CHANGE_ADDED] = EVENT_member_added,
-                                            [CHANGE_REMOVED] = EVENT_member_removed};
+                                            [CHANGE_REMOVED] = EVENT_member_removed,
+                                            [CHANGE_SUCCEEDED] = EVENT_member_removed};
     *out = (struct event){.type = types[ch->kind],
                           .cursor = ch->cursor,
                           .time = ch->time,
                           .group = g,
                           .user = ch->user,
-                          .by = ch->by};
+                          .by = ch->by,
+                          .owner = model_user(t->m, ch->owner)};
 }
 
 static void event_of_message(const struct timeline *t, const struct group *g,
@@ -185,7 +192,7 @@ static bool span_next(const struct timeline *t, struct source *s, struct event *
         event_of_message(t, g, msg, out);
         s->message++;
     } else {
-        event_of_change(g, vec_at(&g->changes, s->change), out);
+        event_of_change(t, g, vec_at(&g->changes, s->change), out);
         s->change++;
     }
     return span_advance(s);
@@ -313,6 +320,55 @@ static bool receipt_next(const struct timeline *t, struct source *s, struct even
     return s->message > s->message_floor;
 }
 
+/* ---- notices --------------------------------------------------------------------------------- */
+
+static bool notice_counts(const struct timeline *t, const struct member *own, uint64_t cursor,
+                          int64_t time)
+{
+    return cursor > t->position && cursor <= t->horizon && time > t->newer_than &&
+           member_saw(own, cursor);
+}
+
+/*
+ * The roles that were given since the position, the newest first. A group that changed hands gave
+ * two, the new owner's behind the other, and is told as one, as it was live: only where the new
+ * owner's role has changed again or they are gone does the other's say what is left of it.
+ */
+static void add_grants(struct timeline *t, const struct member *own)
+{
+    const struct list *head = &own->group->notices->grants;
+    uint64_t told = 0;
+
+    for (const struct list *l = head->prev; l != head; l = l->prev) {
+        const struct grant *gr = LIST_OWNER(l, struct grant, list);
+        if (gr->cursor <= t->position)
+            break;
+        if (gr->cursor == told || !notice_counts(t, own, gr->cursor, gr->time))
+            continue;
+        told = gr->cursor;
+        heap_push(t, (struct source){.cursor = gr->cursor,
+                                     .time = gr->time,
+                                     .member = gr->member,
+                                     .by = gr->by,
+                                     .notice = EVENT_role_given,
+                                     .role = gr->member->role});
+    }
+}
+
+/* A source holds all that its notice says, so it stays true where the next change comes before it
+ * is given; that one is in the next round. */
+static bool notice_next(const struct source *s, struct event *out)
+{
+    *out = (struct event){.type = (enum event_type)s->notice,
+                          .cursor = s->cursor,
+                          .time = s->time,
+                          .group = s->member->group,
+                          .user = s->member->user,
+                          .by = s->by,
+                          .role = (enum role)s->role};
+    return false;
+}
+
 /* ---- rounds ---------------------------------------------------------------------------------- */
 
 /* Starts a round; false where the model holds nothing beyond the position. */
@@ -327,6 +383,8 @@ static bool timeline_round(struct timeline *t)
             for (uint32_t k = 0; k + 1 < mb->span_count; k++)
                 add_span(t, mb, &mb->earlier[k]);
             add_span(t, mb, &mb->span);
+            if (mb->group->notices != NULL)
+                add_grants(t, mb);
         }
         add_receipts(t, mb);
     }
@@ -398,7 +456,9 @@ bool timeline_next(struct timeline *t, struct event *out)
             return false;
     }
     struct source *s = &t->heap[0];
-    bool more = s->receipt != 0 ? receipt_next(t, s, out) : span_next(t, s, out);
+    bool more = s->receipt != 0  ? receipt_next(t, s, out)
+                : s->notice != 0 ? notice_next(s, out)
+                                 : span_next(t, s, out);
     if (more)
         heap_sink(t, 0);
     else

@@ -77,7 +77,9 @@ static void verify_member(const struct model *m, const struct member *mb)
     if (member_is_active(mb))
         ENSURE(mb->active_at < g->active.count && vec_at(&g->active, mb->active_at) == mb);
     ENSURE((mb->role == ROLE_OWNER) == (g->owner == mb->user));
-    ENSURE(mb->role != ROLE_OWNER || member_is_active(mb));
+    ENSURE(mb->role == ROLE_MEMBER || member_is_active(mb));
+    ENSURE(mb->role != ROLE_ADMIN || mb->has_grant);
+    ENSURE(!mb->has_grant || member_is_active(mb));
     verify_mark(m, g, &mb->delivered);
     verify_mark(m, g, &mb->read);
     ENSURE(mb->read.seq <= mb->delivered.seq);
@@ -114,9 +116,26 @@ static void verify_changes(const struct group *g)
     for (uint32_t i = 0; i < g->changes.count; i++) {
         const struct change *ch = vec_at(&g->changes, i);
         ENSURE(ch->cursor > cursor && ch->cursor <= g->last_cursor && ch->time >= time);
+        ENSURE((ch->kind == CHANGE_SUCCEEDED) == (ch->owner != 0));
         cursor = ch->cursor;
         time = ch->time;
     }
+}
+
+static void verify_notices(const struct group *g, uint32_t granted)
+{
+    uint64_t cursor = 0;
+    int64_t time = 0;
+
+    for (const struct list *l = g->notices->grants.next; l != &g->notices->grants; l = l->next) {
+        const struct grant *gr = LIST_OWNER(l, struct grant, list);
+        ENSURE(gr->member->group == g && gr->member->has_grant);
+        ENSURE(gr->cursor >= cursor && gr->cursor <= g->last_cursor && gr->time >= time);
+        cursor = gr->cursor;
+        time = gr->time;
+        ENSURE(granted-- > 0);
+    }
+    ENSURE(granted == 0);
 }
 
 static void verify_by_mark(const struct group *g)
@@ -136,7 +155,7 @@ static void verify_by_mark(const struct group *g)
 static void verify_group(const struct model *m, const struct group *g, uint32_t number,
                          struct counts *counts)
 {
-    uint32_t active = 0, own = 0;
+    uint32_t active = 0, own = 0, granted = 0;
 
     ENSURE(g->number == number);
     ENSURE(g->cursor <= g->last_cursor && g->last_cursor <= m->cursor);
@@ -148,12 +167,16 @@ static void verify_group(const struct model *m, const struct group *g, uint32_t 
         verify_member(m, mb);
         own += verify_own_messages(mb);
         active += member_is_active(mb);
+        granted += mb->has_grant;
     }
     ENSURE(active == g->active.count);
     ENSURE((g->owner == NULL) == (active == 0));
     ENSURE(own == g->messages.count);
     verify_changes(g);
     verify_by_mark(g);
+    ENSURE(g->notices != NULL || granted == 0);
+    if (g->notices != NULL)
+        verify_notices(g, granted);
     verify_messages(m, g, counts);
     counts->members += g->members.count;
 }

@@ -66,6 +66,9 @@ ROUTES = {
     ("PUT", "/groups/:id/left"): (
         lambda scene: {"user_id": scene.other.id},
         row(NO_TOKEN, NO_TOKEN, FORBIDDEN, HIDDEN, FORBIDDEN, FORBIDDEN, 200)),
+    ("PATCH", "/groups/:id/members/:user_id"): (
+        lambda scene: {"role": "admin"},
+        row(NO_TOKEN, NO_TOKEN, FORBIDDEN, HIDDEN, NO_MEMBER, FORBIDDEN, 200)),
     ("GET", "/users"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/users/me"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/users/:id"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
@@ -216,13 +219,13 @@ def shake(world, path):
 def fill(world, path):
     """The path with the id of something that is there, and with what else it needs."""
     thing = {"/users/:id": world.other.id, "/sessions/:id": NOBODY, "/messages/:id": world.message}.get(path, world.group)
-    return path.replace(":id", thing) + ("?username=witness" if path == "/users" else "")
+    return path.replace(":id", thing).replace(":user_id", world.other.id) + ("?username=witness" if path == "/users" else "")
 
 
 def ask(world, method, path, body, asker):
     if path == "/:id":
         return shake(world, world.path(asker))
-    target = fill(world, path) if method in ("GET", "DELETE") else path.replace(":id", world.group)
+    target = fill(world, path) if method in ("GET", "DELETE") else path.replace(":id", world.group).replace(":user_id", world.other.id)
     answer = world.rest.call(method, target, body, world.token(asker))
     if answer.status_code < 400:
         return answer.status_code

@@ -421,6 +421,8 @@ FIELDS = {
     7: ("receipt_mark", "time:time group:u32 user:u32 seq:u32 kind:u8"),
     8: ("session_end", "time:time user:u32 id:uuid"),
     9: ("sessions_end", "time:time user:u32 except:uuid"),
+    20: ("member_role", "time:time group:u32 user:u32 by:u32 role:u8"),
+    24: ("member_leave", "time:time group:u32 user:u32 by:u32"),
 }
 
 
@@ -455,6 +457,10 @@ SAVED = {
     7: ("by_mark", "place:v"),
     8: ("change", "seq:v time:v kind:u8 user:v by:v"),
     9: ("message", "author:v seq:v time:v client_id_len:u8 data_len:v id:uuid"),
+    15: ("extra", "grants:v successions:v"),
+    16: ("grant", "member:v role:u8 seq:v time:v by:v"),
+    17: ("succession", "change:v owner:v"),
+    19: ("extras", "count:v"),
 }
 
 
@@ -495,7 +501,7 @@ def elements(snapshot):
         if kind not in SAVED or (head is None) != (kind == 1):
             raise wrong("it does not belong there")
         if kind != before:
-            sums = {"seq": 0, "time": 0}
+            sums = {"change": 0} if kind == 17 else {"seq": 0, "time": 0}
         before = kind
         reader = Reader(payload)
         while True:
@@ -503,7 +509,7 @@ def elements(snapshot):
                 element = take_element(reader, kind)
             except ValueError as error:
                 raise wrong(error) from None
-            if kind in (8, 9):
+            if kind in (8, 9, 16, 17):
                 for key in sums:
                     element[key] = sums[key] = sums[key] + element[key]
             name = SAVED[kind][0]
@@ -513,7 +519,7 @@ def elements(snapshot):
             yield name, element
             if not reader.left:
                 break
-            if kind < 5:
+            if kind < 5 or kind in (15, 19):
                 raise wrong("it is too long")
     if head is None or head["seq"] != snapshot.seq:
         raise Damage(snapshot.name, 0, "its state is not that of its name")

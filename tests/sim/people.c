@@ -169,6 +169,30 @@ static enum err change_members(struct engine *e, bool add)
     return shadow_propose(e, &r);
 }
 
+/* The owner, mostly: who may change something. */
+static uint32_t some_chief(const struct model *m, uint32_t number)
+{
+    const struct group *g = model_group(m, number);
+    return g && g->owner && !rng_one_in(4) ? g->owner->number : some_member(m, number);
+}
+
+static enum err govern(struct engine *e)
+{
+    const struct model *m = engine_model(e);
+    uint32_t group = some_group(m);
+    struct record r = {.type = rng_one_in(3) ? RECORD_member_leave : RECORD_member_role};
+    if (r.type == RECORD_member_leave) {
+        uint32_t by = rng_one_in(2) ? some_chief(m, group) : some_member(m, group);
+        r.member_leave = (struct record_member_leave){
+            engine_now(e), group, rng_one_in(2) ? by : some_member(m, group), by};
+    } else {
+        r.member_role =
+            (struct record_member_role){engine_now(e), group, some_member(m, group),
+                                        some_chief(m, group), (uint8_t)rng_below(ROLE_COUNT)};
+    }
+    return shadow_propose(e, &r);
+}
+
 static enum err post(struct engine *e)
 {
     char client_id[8] = "";
@@ -209,6 +233,8 @@ enum err people_act(struct engine *e)
         return change_members(e, rng_percent(60));
     if (deed < 35)
         return end_sessions(e);
+    if (deed < 40)
+        return govern(e);
     if (deed < 75)
         return post(e);
     return mark(e);

@@ -198,7 +198,8 @@ static bool same_event(const struct event *a, const struct event *b)
            same_uuid(a->group ? &a->group->id : NULL, b->group ? &b->group->id : NULL) &&
            same_uuid(a->user ? &a->user->id : NULL, b->user ? &b->user->id : NULL) &&
            same_uuid(a->by ? &a->by->id : NULL, b->by ? &b->by->id : NULL) &&
-           same_uuid(a->to ? &a->to->id : NULL, b->to ? &b->to->id : NULL) &&
+           same_uuid(a->owner ? &a->owner->id : NULL, b->owner ? &b->owner->id : NULL) &&
+           a->role == b->role && same_uuid(a->to ? &a->to->id : NULL, b->to ? &b->to->id : NULL) &&
            same_uuid(a->message ? &a->message->id : NULL, b->message ? &b->message->id : NULL);
 }
 

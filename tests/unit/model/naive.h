@@ -23,7 +23,9 @@ struct naive_event {
     int64_t time;
     enum event_type type;
     uint32_t group, user, by;
-    uint32_t seq; /* of the message, or 0 */
+    uint32_t seq;   /* of the message, or 0 */
+    uint32_t owner; /* who owns the group since somebody went, or 0 */
+    enum role role; /* that was given */
     uint64_t seen;
 };
 
@@ -43,7 +45,9 @@ struct naive {
     uint64_t since[NAIVE_GROUPS]
                   [NAIVE_USERS]; /* of the newest coming, then the place in the list */
     uint32_t owner[NAIVE_GROUPS];
-    uint32_t authors[NAIVE_GROUPS][NAIVE_MAX]; /* by seq */
+    enum role role[NAIVE_GROUPS][NAIVE_USERS];
+    struct naive_event grants[NAIVE_GROUPS][NAIVE_USERS]; /* the newest; cursor 0: none */
+    uint32_t authors[NAIVE_GROUPS][NAIVE_MAX];            /* by seq */
     uint32_t posts[NAIVE_GROUPS];
     struct naive_mark marks[NAIVE_GROUPS][NAIVE_USERS][2]; /* delivered, read */
     struct naive_event events[NAIVE_MAX];                  /* messages and changes */
@@ -94,6 +98,7 @@ static inline bool naive_was_told(const struct naive *n, const struct naive_even
         if (e->type == want->type && e->cursor == want->cursor && e->group->number == want->group &&
             e->user->number == want->user && (e->by != NULL ? e->by->number : 0) == want->by &&
             (e->message != NULL ? e->message->seq : 0) == want->seq &&
+            (e->owner != NULL ? e->owner->number : 0) == want->owner && e->role == want->role &&
             n->w.told[i].seen == want->seen)
             return true;
     }
@@ -144,20 +149,37 @@ static inline void naive_move(struct naive *n, uint32_t group, uint32_t reader, 
         *mark = (struct naive_mark){to, n->w.cursor, model_time(n->w.m), n->active[group]};
 }
 
-/* Somebody came or went: the owner stays while they are there, then it is who came first. */
+/* Somebody came or went: the owner stays while they are there, then it is who came first, of the
+ * admins where there are some. What was said of the new owner's role before is not told any more.
+ */
 static inline void naive_owner(struct naive *n, uint32_t group)
 {
     const struct user *owner = model_group(n->w.m, group)->owner;
     uint32_t eldest = 0;
 
     for (uint32_t user = 1; user <= n->users; user++) {
+        bool admin = n->role[group][user] == ROLE_ADMIN;
+        bool other = eldest != 0 && n->role[group][eldest] == ROLE_ADMIN;
         if (naive_in(n->active[group], user) &&
-            (eldest == 0 || n->since[group][user] < n->since[group][eldest]))
+            (eldest == 0 ||
+             (admin == other ? n->since[group][user] < n->since[group][eldest] : admin)))
             eldest = user;
     }
-    if (!naive_in(n->active[group], n->owner[group]))
+    if (!naive_in(n->active[group], n->owner[group])) {
         n->owner[group] = eldest;
+        n->role[group][eldest] = ROLE_OWNER;
+        n->grants[group][eldest].cursor = 0;
+    }
     assert_int_equal(owner != NULL ? owner->number : 0, n->owner[group]);
+}
+
+/* Somebody goes: their role, and what was said of it, go with them. */
+static inline void naive_goes(struct naive *n, uint32_t group, uint32_t user)
+{
+    n->active[group] &= ~(UINT64_C(1) << user);
+    n->role[group][user] = ROLE_MEMBER;
+    n->grants[group][user].cursor = 0;
+    naive_owner(n, group);
 }
 
 /* ---- random records -------------------------------------------------------------------------- */
@@ -188,6 +210,7 @@ static inline void naive_new_group(struct naive *n)
     e.by = owner;
     naive_heard(n, e);
     n->owner[group] = owner;
+    n->role[group][owner] = ROLE_OWNER;
     for (uint32_t i = 3; i-- > 0;)
         n->since[group][members[4 * i]] = n->w.cursor * 4 + i;
     naive_owner(n, group);
@@ -208,13 +231,48 @@ static inline void naive_come_or_go(struct naive *n, uint32_t group)
         naive_heard(n, e);
         n->since[group][user] = n->w.cursor * 4;
         naive_owner(n, group);
-    } else if (!n->stay && world_remove(&n->w, group, user, by) == ERR_ok) {
+    } else if (!n->stay && naive_below(n, 2) == 0 &&
+               world_remove(&n->w, group, user, by) == ERR_ok) {
         struct naive_event e = naive_event_now(n, EVENT_member_removed, group, user);
         e.by = by;
-        n->active[group] &= ~bit;
+        naive_goes(n, group, user);
         naive_heard(n, e);
-        naive_owner(n, group);
+    } else if (!n->stay && world_leave(&n->w, group, user, by) == ERR_ok) {
+        struct naive_event e = naive_event_now(n, EVENT_member_removed, group, user);
+        bool owned = n->owner[group] == user;
+        e.by = by;
+        naive_goes(n, group, user);
+        e.owner = owned ? n->owner[group] : 0;
+        naive_heard(n, e);
     }
+}
+
+/* A role is given. One event says that the group has another owner and that the one before is an
+ * admin now. */
+static inline void naive_role(struct naive *n, uint32_t group)
+{
+    uint32_t user = naive_user(n), by = naive_below(n, 3) > 0 ? n->owner[group] : naive_user(n);
+    enum role role = (enum role)naive_below(n, ROLE_COUNT);
+    enum role before = n->role[group][user];
+
+    if (world_role(&n->w, group, user, by, role) != ERR_ok)
+        return;
+    assert_true(before != role && (by == n->owner[group] || (by == user && before == ROLE_ADMIN)));
+    struct naive_event e = naive_event_now(n, EVENT_role_given, group, user);
+    e.by = by;
+    e.role = role;
+    assert_int_equal(n->w.told_count, 1);
+    assert_true(naive_was_told(n, &e));
+    n->grants[group][user] = e;
+    n->role[group][user] = role;
+    if (role != ROLE_OWNER)
+        return;
+    n->owner[group] = user;
+    n->role[group][by] = ROLE_ADMIN;
+    e.user = by;
+    e.role = ROLE_ADMIN;
+    n->grants[group][by] = e;
+    naive_owner(n, group);
 }
 
 static inline void naive_post(struct naive *n, uint32_t group)
@@ -246,7 +304,7 @@ static inline void naive_receipt(struct naive *n, uint32_t group)
 /* Commits one random record, or two where the first is refused, and checks what is told. */
 static inline void naive_step(struct naive *n)
 {
-    uint32_t groups = model_group_count(n->w.m), what = naive_below(n, 16);
+    uint32_t groups = model_group_count(n->w.m), what = naive_below(n, 18);
 
     world_hush(&n->w);
     /* A clock that stands still, and one that was set back. */
@@ -257,8 +315,10 @@ static inline void naive_step(struct naive *n)
         naive_come_or_go(n, 1 + naive_below(n, groups));
     else if (what < 10)
         naive_post(n, 1 + naive_below(n, groups));
-    else
+    else if (what < 16)
         naive_receipt(n, 1 + naive_below(n, groups));
+    else
+        naive_role(n, 1 + naive_below(n, groups));
 }
 
 static inline void naive_init(struct naive *n, uint64_t seed, uint32_t users, uint32_t groups)
@@ -332,6 +392,22 @@ static inline void naive_want_each(const struct naive *n, const struct naive_que
     }
 }
 
+/* The newest that was said of each member's role; of a group that changed hands the new owner's,
+ * while it is there, says it all. */
+static inline void naive_want_grants(const struct naive *n, const struct naive_question *q,
+                                     uint32_t group, struct naive_list *out)
+{
+    for (uint32_t user = 1; user <= n->users; user++) {
+        const struct naive_event *e = &n->grants[group][user];
+        bool said = false;
+        for (uint32_t other = 1; other <= n->users; other++)
+            said |= e->role != ROLE_OWNER && n->grants[group][other].cursor == e->cursor &&
+                    n->grants[group][other].role == ROLE_OWNER;
+        if (!said && e->cursor > q->after && e->time > q->newer_than && naive_in(e->seen, q->user))
+            naive_add(out->events, &out->count, *e);
+    }
+}
+
 static inline int naive_order(const void *a, const void *b)
 {
     const struct naive_event *x = a, *y = b;
@@ -355,6 +431,7 @@ static inline void naive_want(const struct naive *n, const struct naive_question
     for (uint32_t group = 1; group <= n->groups_max; group++) {
         for (int kind = 0; kind < 2; kind++)
             (q->all ? naive_want_each : naive_want_newest)(n, q, group, kind, out);
+        naive_want_grants(n, q, group, out);
     }
     qsort(out->events, out->count, sizeof *out->events, naive_order);
 }
@@ -370,6 +447,8 @@ static inline void naive_assert_event(const struct naive *n, const struct event 
     assert_ptr_equal(got->group, model_group(n->w.m, want->group));
     assert_ptr_equal(got->user, model_user(n->w.m, want->user));
     assert_ptr_equal(got->by, model_user(n->w.m, want->by));
+    assert_ptr_equal(got->owner, model_user(n->w.m, want->owner));
+    assert_int_equal(got->role, want->role);
     assert_ptr_equal(got->message, group_message(got->group, want->seq));
     assert_ptr_equal(got->to, receipt ? model_user(n->w.m, user) : NULL);
     assert_null(got->session);

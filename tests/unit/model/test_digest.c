@@ -38,6 +38,10 @@ static void fill(struct world *w)
     assert_int_equal(world_add(w, 1, 3, 2), ERR_ok);
     world_group(w, 1, WORLD_U32S(1));
     assert_int_equal(world_remove(w, 2, 1, 1), ERR_ok);
+    assert_int_equal(world_role(w, 1, 3, 2, ROLE_ADMIN), ERR_ok);
+    assert_int_equal(world_role(w, 1, 1, 2, ROLE_OWNER), ERR_ok);
+    world_group(w, 2, WORLD_U32S(2, 3));
+    assert_int_equal(world_leave(w, 3, 2, 2), ERR_ok);
 }
 
 static bool digest_is(const struct model *m, const uint8_t *digest)
@@ -174,7 +178,7 @@ static void test_group(void **state)
     SEEN(g->last_cursor);
     assert_text_seen(w, &g->name);
     SEEN(g->founder_count);
-    assert_pointer_seen(w, &g->owner, state_user(w->m, 1));
+    assert_pointer_seen(w, &g->owner, state_user(w->m, 2));
     assert_pointer_seen(w, &g->owner, NULL);
     assert_pointer_seen(w, &g->members.chunks[0][0], vec_at(&g->members, 1));
     assert_pointer_seen(w, &g->active.chunks[0][0], vec_at(&g->active, 1));
@@ -249,6 +253,22 @@ static void test_message_and_change(void **state)
     assert_pointer_seen(w, &ch->by, state_user(w->m, 2));
 }
 
+static void test_notices(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    struct group *g = state_group(w->m, 1);
+    struct list *first = g->notices->grants.next;
+    struct grant *gr = LIST_OWNER(first, struct grant, list);
+    SEEN(gr->cursor);
+    SEEN(gr->time);
+    assert_pointer_seen(w, &gr->by, state_user(w->m, 3));
+    assert_pointer_seen(w, &gr->member, vec_at(&g->members, 0));
+    struct change *ch = vec_at(&state_group(w->m, 3)->changes, 1);
+    assert_int_equal(ch->kind, CHANGE_SUCCEEDED);
+    SEEN(ch->owner);
+}
+
 /* What belongs to a room above is no part of it. */
 static void test_annotations_do_not_count(void **state)
 {
@@ -305,6 +325,8 @@ static bool is_limit(uint16_t type, size_t at)
     case RECORD_receipt_mark:
     case RECORD_session_end:
     case RECORD_sessions_end:
+    case RECORD_member_role:
+    case RECORD_member_leave:
         break;
     }
     return false;
@@ -336,6 +358,7 @@ int main(void)
         WORLD_TEST(test_group),
         WORLD_TEST(test_member),
         WORLD_TEST(test_message_and_change),
+        WORLD_TEST(test_notices),
         WORLD_TEST(test_annotations_do_not_count),
         WORLD_TEST(test_each_bit_of_each_record_counts),
     };

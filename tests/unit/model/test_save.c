@@ -24,6 +24,8 @@ static void assert_same_event(const struct event *a, const struct event *b)
     assert_int_equal(a->group->number, b->group->number);
     assert_int_equal(number_of(a->user), number_of(b->user));
     assert_int_equal(number_of(a->by), number_of(b->by));
+    assert_int_equal(number_of(a->owner), number_of(b->owner));
+    assert_int_equal(a->role, b->role);
     assert_int_equal(number_of(a->to), number_of(b->to));
     assert_int_equal(a->message != NULL, b->message != NULL);
     if (a->message != NULL && b->message != NULL)
@@ -188,6 +190,7 @@ static void test_large(void **state)
     saved_of(&s, w->m);
     uint32_t counts[SAVED_messages + 1] = {0};
     for (uint32_t i = 0; i < s.count; i++) {
+        assert_in_range(s.records[i].type, SAVED_head, SAVED_messages);
         counts[s.records[i].type]++;
         assert_true(s.records[i].len <= SAVE_RECORD_BYTES + large + 64);
     }
@@ -254,6 +257,14 @@ static void rich(struct world *w)
     assert_int_equal(world_add(w, 1, 2, 1), ERR_ok);
     assert_int_equal(world_remove(w, 1, 3, 3), ERR_ok);
     world_post(w, 2, 1, "third");
+    /* Two grants with one cursor, one of their own; the ownership passes on twice. */
+    assert_int_equal(world_add(w, 1, 3, 1), ERR_ok);
+    assert_int_equal(world_role(w, 1, 3, 1, ROLE_ADMIN), ERR_ok);
+    assert_int_equal(world_role(w, 1, 2, 1, ROLE_OWNER), ERR_ok);
+    assert_int_equal(world_leave(w, 1, 2, 2), ERR_ok);
+    assert_int_equal(world_add(w, 1, 2, 1), ERR_ok);
+    assert_int_equal(world_leave(w, 1, 1, 1), ERR_ok);
+    assert_int_equal(world_role(w, 1, 2, 3, ROLE_OWNER), ERR_ok);
 }
 
 /* Without one record, with one of them twice, with two of them in the other order: never the state
@@ -372,6 +383,17 @@ static void test_same_ids(void **state)
     saved_release(&s);
 }
 
+static bool known(uint32_t type)
+{
+    switch ((enum saved_type)type) {
+#define SAVED(number, name) case SAVED_##name:
+#include "model/saved.def"
+#undef SAVED
+        return true;
+    }
+    return false;
+}
+
 static void test_types(void **state)
 {
     struct model *m = model_new();
@@ -379,8 +401,7 @@ static void test_types(void **state)
     for (uint32_t type = 0; type <= UINT16_MAX; type++) {
         if (type != SAVED_head)
             assert_false(model_load(m, (uint16_t)type, BYTES("\1\1\1\1\1\1\1\1")));
-        assert_int_equal(saved_name((uint16_t)type) != NULL,
-                         type >= SAVED_head && type <= SAVED_messages);
+        assert_int_equal(saved_name((uint16_t)type) != NULL, known(type));
     }
     assert_false(model_loaded(m, 0));
     assert_string_equal(saved_name(SAVED_by_mark), "by_mark");

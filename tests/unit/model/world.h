@@ -283,6 +283,20 @@ static inline enum err world_remove(struct world *w, uint32_t group, uint32_t us
     return world_commit(w, &r);
 }
 
+static inline enum err world_leave(struct world *w, uint32_t group, uint32_t user, uint32_t by)
+{
+    struct record r = {.type = RECORD_member_leave, .member_leave = {w->now, group, user, by}};
+    return world_commit(w, &r);
+}
+
+static inline enum err world_role(struct world *w, uint32_t group, uint32_t user, uint32_t by,
+                                  enum role role)
+{
+    struct record r = {.type = RECORD_member_role,
+                       .member_role = {w->now, group, user, by, (uint8_t)role}};
+    return world_commit(w, &r);
+}
+
 static inline const struct message *world_post(struct world *w, uint32_t group, uint32_t author,
                                                const char *data)
 {
