@@ -231,10 +231,15 @@ static void play(struct world *w, struct bytes in)
 
 static void world_open(struct world *w)
 {
+    struct bytes bad;
+
     for (int i = 0; i < PEERS; i++)
         w->peers[i].fd = -1;
     w->server.config = small_config();
     w->server.lock_fd = -1;
+    ENSURE(address_nets_parse(bytes_cstr(w->server.config->trusted_proxy),
+                              &w->server.trusted_proxies, &bad));
+    ENSURE(origins_parse(bytes_cstr(w->server.config->origin), &w->server.origins, &bad));
     server_wire(&w->server);
     ENSURE(engine_open_memory(w->server.engine, &w->memory) == ERR_ok);
     server_start(&w->server);

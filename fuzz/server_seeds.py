@@ -73,6 +73,11 @@ def members(token, what, user, client=2):
     return request(client, "PUT", f"/groups/{GROUP}/{what}", {"user_id": user}, token)
 
 
+def at_once(*steps):
+    """All of it in one turn."""
+    return tuple(step for step in steps if step != TURN) + (TURN,)
+
+
 def get(path, token=0, client=2):
     return request(client, "GET", path, None, token)
 
@@ -152,6 +157,25 @@ STORIES = {
     "rest": MEET + LISTEN + connect(2) + post(2, "hello", 0, "k1") + post(2, "hello", 0, "k1")
     + post(2, "other", 0, "k1") + post(2, "hi", 1, client_id="c", key="ignored")
     + send(1, "hi", client_id="c") + post(2, "", 0) + post(2, "x", 0, "k" * 65),
+    "receipts": MEET + LISTEN + connect(2, 3) + register(3, "carl") + members(0, "join", nth(ID, 5))
+    + session(3, 2) + upgrade(3, 2) + sum((send(n % 2, "t" * n) for n in range(1, 9)), ())
+    + rpc(1, 41, {"group_id": GROUP, "seq": 5}) + rpc(3, 42, {"group_id": GROUP, "seq": 3})
+    + rpc(0, 41, {"group_id": GROUP, "seq": 8}) + rpc(3, 41, {"group_id": GROUP, "seq": 7})
+    + rpc(1, 42, {"group_id": GROUP, "seq": 4}) + rpc(0, 20, {}) + rpc(1, 20, {})
+    + rpc(0, 20, {"after": 15}) + rpc(1, 20, {"after": 0, "limit": 4}) + members(1, "left", BERT)
+    + rpc(0, 20, {}) + get(f"/groups/{GROUP}/receipts"),
+    "at once": MEET + LISTEN + connect(2, 3) + at_once(*send(0, "x", client_id="c", id=1), *send(
+        0, "x", client_id="c", id=2), *send(0, "y", client_id="c"), *send(1, "z"))
+    + at_once(*members(0, "left", BERT), *send(1, "gone", id=3), *post(3, "gone", 1))
+    + at_once(*members(0, "join", BERT), *members(0, "join", BERT, 3))
+    + at_once(*post(2, "x", 0, "k"), *send(0, "x", client_id="k", id=4)),
+    "founders": MEET + connect(2) + sum((request(2, "POST", "/groups", {
+        "name": "h", "user_ids": who}, 0) for who in (
+            [BERT, BERT, ANNA, ANNA, BERT], [ANNA], [GROUP], [BERT] * 7, [7], "x")), ()),
+    "kinds": connect(0) + sum((request(0, "POST", "/login", {"username": "x", "password": "y"},
+                                       field=f"content-type: {kind}") for kind in (
+        "application/json", "Application/JSON ; charset=utf-8", "application/jsonx", "text/plain")), ())
+    + request(0, "GET", "/users/me", field="authorization: basic x"),
     "rates": MEET + LISTEN + connect(2) + sum((get("/users/me") for _ in range(45)), ())
     + sum((rpc(0, 10, {}) for _ in range(45)), ()) + (b"w3000",) + get("/users/me") + rpc(0, 10, {}, id=1)
     + sum((rpc(1, 10, {}) for _ in range(90)), ()),
@@ -159,6 +183,8 @@ STORIES = {
                                        field="origin: https://a.b")
     + request(0, "OPTIONS", "/users", field="origin: https://a.b")
     + request(0, "OPTIONS", "/users", field="origin: https://b.c")
+    + (b">0OPTIONS /users HTTP/1.1\r\nHost: h\r\nOrigin: https://a.b\r\n"
+       b"Access-Control-Request-Method: PUT\r\n\r\n", TURN)
     + request(7, "GET", "/users/me", field="x-forwarded-for: 1.2.3.4, 10.0.0.7")
     + request(7, "GET", "/users/me", field="forwarded: for=\"[2001:db8::1]\""),
     "frames": MEET + LISTEN + (
