@@ -2,8 +2,9 @@
  * vec: a vector of pointers that never moves what it holds.
  *
  * Elements live in chunks of 512 pointers, so adding to a vector of ten million costs what adding
- * to a small one does. The first chunk starts with 4 places and doubles, so a short vector is
- * small. {0} is a valid empty vector. It owns its chunks, not the elements.
+ * to a small one does. Most vectors are short: the first chunk starts with 3 places and grows by a
+ * quarter, and alone it needs no directory. {0} is a valid empty vector. It owns its chunks, not
+ * the elements.
  */
 #ifndef BASE_VEC_H
 #define BASE_VEC_H
@@ -13,7 +14,10 @@
 #define VEC_CHUNK 512u
 
 struct vec {
-    void ***chunks;
+    union {
+        void **first;   /* while there is one chunk at most */
+        void ***chunks; /* with more, all of them */
+    };
     uint32_t count;
     uint32_t chunk_count; /* chunks that have memory; popping gives none back */
     uint32_t first_cap;   /* places in the first chunk */
@@ -22,16 +26,22 @@ struct vec {
 /* Adds `p` at the end; at most UINT32_MAX - 1 elements. */
 void vec_push(struct vec *v, void *p);
 
+/* The place of element `i` < count. */
+static inline void **vec_place(const struct vec *v, uint32_t i)
+{
+    return (v->chunk_count < 2 ? v->first : v->chunks[i / VEC_CHUNK]) + i % VEC_CHUNK;
+}
+
 /* Element `i` < count. */
 static inline void *vec_at(const struct vec *v, uint32_t i)
 {
-    return v->chunks[i / VEC_CHUNK][i % VEC_CHUNK];
+    return *vec_place(v, i);
 }
 
 /* Replaces element `i` < count. */
 static inline void vec_set(struct vec *v, uint32_t i, void *p)
 {
-    v->chunks[i / VEC_CHUNK][i % VEC_CHUNK] = p;
+    *vec_place(v, i) = p;
 }
 
 /* Takes the last element off and returns it; count > 0. */

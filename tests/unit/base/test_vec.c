@@ -46,10 +46,16 @@ static void test_short_one_is_small(void **state)
     (void)state;
     struct vec v = {0};
     vec_push(&v, nth(1));
-    assert_int_equal(v.first_cap, 4);
-    for (uint32_t i = 1; i < 5; i++)
+    assert_int_equal(v.first_cap, 3);
+    for (uint32_t i = 1; i < 4; i++)
         vec_push(&v, nth(1));
-    assert_int_equal(v.first_cap, 8);
+    assert_int_equal(v.first_cap, 7);
+    /* What stands empty stays below a quarter. */
+    while (v.count < VEC_CHUNK) {
+        vec_push(&v, nth(1));
+        assert_true(v.first_cap <= v.count + (v.count / 4 > 4 ? v.count / 4 : 4));
+    }
+    assert_int_equal(v.first_cap, VEC_CHUNK);
     vec_release(&v);
 }
 
