@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/block.h"
 #include "base/ensure.h"
 
 #define SLOTS_MIN    8
@@ -34,7 +35,7 @@
 #define ADDRESS_MASK ((UINT64_C(1) << ADDRESS_BITS) - 1)
 
 _Static_assert(PIECE_SLOTS == 1 << PIECE_SHIFT, "one size");
-_Static_assert(PIECE_SLOTS * sizeof(uint64_t) == 65536, "a piece is 64 KiB");
+_Static_assert(PIECE_SLOTS * sizeof(uint64_t) == BLOCK_BYTES, "a piece is a block");
 _Static_assert(sizeof(void *) == 8, "a slot holds an address and 16 bits of hash");
 
 static uint64_t slot_of(void *entry, uint64_t hash)
@@ -73,7 +74,7 @@ static void slot_set(struct map_table *t, uint64_t i, uint64_t slot)
     }
     uint64_t **piece = &t->pieces[i >> PIECE_SHIFT];
     if (*piece == NULL)
-        *piece = xcalloc(PIECE_SLOTS, sizeof **piece);
+        *piece = block_get();
     (*piece)[i & (PIECE_SLOTS - 1)] = slot;
 }
 
@@ -92,8 +93,10 @@ static void table_close(struct map_table *t)
     if (t->mask != 0 && table_is_small(t)) {
         free(t->slots);
     } else if (t->mask != 0) {
-        for (uint64_t i = 0; i <= t->mask >> PIECE_SHIFT; i++)
-            free(t->pieces[i]);
+        for (uint64_t i = 0; i <= t->mask >> PIECE_SHIFT; i++) {
+            if (t->pieces[i] != NULL)
+                block_put(t->pieces[i]);
+        }
         free(t->pieces);
     }
     *t = (struct map_table){0};
@@ -236,7 +239,8 @@ static void move_some(struct map *m)
         m->moved++;
         if (!table_is_small(old) && m->moved % PIECE_SLOTS == 0) {
             uint64_t piece = (m->moved - 1) >> PIECE_SHIFT;
-            free(old->pieces[piece]);
+            if (old->pieces[piece] != NULL)
+                block_put(old->pieces[piece]);
             old->pieces[piece] = NULL;
         }
     }
