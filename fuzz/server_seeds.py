@@ -73,6 +73,10 @@ def members(token, what, user, client=2):
     return request(client, "PUT", f"/groups/{GROUP}/{what}", {"user_id": user}, token)
 
 
+def role(token, user, what, client=2):
+    return request(client, "PATCH", f"/groups/{GROUP}/members/{user}", {"role": what}, token)
+
+
 def at_once(*steps):
     """All of it in one turn."""
     return tuple(step for step in steps if step != TURN) + (TURN,)
@@ -176,6 +180,12 @@ STORIES = {
                                        field=f"content-type: {kind}") for kind in (
         "application/json", "Application/JSON ; charset=utf-8", "application/jsonx", "text/plain")), ())
     + request(0, "GET", "/users/me", field="authorization: basic x"),
+    "roles": MEET + LISTEN + connect(2, 3) + register(3, "carl") + members(0, "join", nth(ID, 5))
+    + role(0, BERT, "admin") + role(1, ANNA, "member") + role(0, BERT, "admin") + role(0, BERT, "x")
+    + members(1, "left", nth(ID, 5)) + role(0, nth(ID, 5), "admin") + members(0, "join", nth(ID, 5))
+    + role(0, BERT, "owner") + rpc(0, 20, {"after": 5}) + role(1, nth(ID, 5), "admin")
+    + members(1, "left", BERT) + gets(f"/groups/{GROUP}/members", f"/groups/{GROUP}")
+    + members(0, "left", ANNA) + members(0, "join", ANNA, 3) + rpc(0, 20, {}) + rpc(1, 20, {"after": 7}),
     "rates": MEET + LISTEN + connect(2) + sum((get("/users/me") for _ in range(45)), ())
     + sum((rpc(0, 10, {}) for _ in range(45)), ()) + (b"w3000",) + get("/users/me") + rpc(0, 10, {}, id=1)
     + sum((rpc(1, 10, {}) for _ in range(90)), ()),

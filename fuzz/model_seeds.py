@@ -1,0 +1,86 @@
+#!/usr/bin/python3
+"""Writes the histories that fuzz_model begins with, from the record table itself.
+
+    fuzz/model_seeds.py DIR
+
+fuzz_model.c says how a record is read. The corpus in the repository is what libFuzzer's -merge=1
+kept of these and of what it found from them.
+"""
+import re
+import sys
+from pathlib import Path
+
+TABLE = Path(__file__).parent.parent / "src/model/record.def"
+RECORD = re.compile(r"^RECORD\((\d+), (\w+),((?:\s*F\(\w+, \w+\))*)\)", re.M)
+FIELD = re.compile(r"F\((\w+), (\w+)\)")
+
+RECORDS = {name: (int(number), FIELD.findall(fields))
+           for number, name, fields in RECORD.findall(TABLE.read_text())}
+
+
+def encode(kind, value):
+    """A field as fuzz_model reads it; what a story does not say is 0 or empty."""
+    if kind == "u32s":
+        return bytes([len(value or []), *(value or [])])
+    if kind.startswith("text") or kind == "secret":
+        text = (value or "").encode()
+        assert len(text) < 4
+        return bytes([len(text)]) + text
+    return bytes([value or 0])
+
+
+def record(what, values):
+    number, fields = RECORDS[what]
+    assert values.keys() <= {field for _, field in fields}, (what, values)
+    byte = number - 1 if number < 10 else number + 62
+    return bytes([byte]) + b"".join(encode(kind, values.get(field)) for kind, field in fields)
+
+
+class Story:
+    """One record behind the other; the time is that of the record's place."""
+
+    def __init__(self):
+        self.data, self.count = b"", 0
+
+    def __getattr__(self, name):
+        def add(**values):
+            self.count += 1
+            self.data += record(name, {"time": self.count, **values})
+            return self
+        return add
+
+
+def people(count=4):
+    """Users 1, 2, 3, … of whom the first three are in group 1, owned by 1, and the first has a session."""
+    story = Story()
+    for n in range(1, count + 1):
+        story.user_create(id=n, username=chr(96 + n), username_key=chr(96 + n), password="p")
+    story.session_create(id=10, user=1, token=1, sessions_max=4, device_id="d", model="m", name="n")
+    return story.group_create(id=20, owner=1, name="g", members=[1, 2, 3])
+
+
+def talk(story, count=3):
+    for n in range(count):
+        story.message_post(id=21 + n, group=1, author=1 + n % 3, client_id=str(n), data="hi")
+    return story.receipt_mark(group=1, user=2, seq=2, kind=1)
+
+
+STORIES = {
+    "talk": talk(people()),
+    "roles": talk(talk(people()).member_role(group=1, user=2, by=1, role=2)
+                  .member_leave(group=1, user=3, by=2).member_add(group=1, user=4, by=2)
+                  .member_role(group=1, user=2, by=1, role=1).member_role(group=1, user=4, by=2, role=2)
+                  .member_leave(group=1, user=2, by=2).member_leave(group=1, user=1, by=1)
+                  .member_role(group=1, user=4, by=4, role=0)),
+}
+
+
+def main():
+    where = Path(sys.argv[1])
+    where.mkdir(parents=True, exist_ok=True)
+    for name, story in STORIES.items():
+        (where / name).write_bytes(story.data)
+
+
+if __name__ == "__main__":
+    main()
