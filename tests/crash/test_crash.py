@@ -14,6 +14,7 @@ from kit.people import Rest, User, assert_error
 from kit.server import Server
 from kit.socket import INFO, T_GROUP, T_MESSAGE, T_SENT
 
+from facts import Officer
 from load import Clerk, Ledger, Reader, Sender, marks_told
 
 SECONDS = float(os.environ.get("GROUPS_CHAT_CRASH_SECONDS", "40"))
@@ -37,6 +38,7 @@ class Town:
                         for user in [*self.senders, self.senders[0]]]
         self.clients += [Reader(self.ledger, self.device(user)) for user in self.readers]
         self.clerk = Clerk(self.ledger, self.rest, self.owner, self.guest, self.owner.group())
+        self.officer = Officer(self.ledger, server)
 
     def device(self, user):
         device = user.device()
@@ -45,7 +47,8 @@ class Town:
 
     async def until_death(self):
         self.ledger.arm(self.server.process.kill)
-        await asyncio.gather(self.clerk.run(), *(client.run() for client in self.clients))
+        await asyncio.gather(self.clerk.run(), self.officer.run(),
+                             *(client.run() for client in self.clients))
 
     def round(self):
         """Load, death, and two starts that come to the same."""
@@ -130,6 +133,7 @@ class Town:
         self.check_groups(everything[3])
         self.check_people()
         self.check_sessions()
+        self.officer.check()
 
 
 @pytest.fixture
