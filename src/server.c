@@ -176,6 +176,8 @@ static void turn_end(void *ctx)
         journal_submit(j);
     if (journal_dispatch(j, TELL_BYTES))
         loop_more(s->loop);
+    if (api_turn(&s->api))
+        loop_more(s->loop);
     snapshots_turn(&s->snapshots);
     if (!s->draining)
         return;
@@ -190,6 +192,7 @@ static void tick(void *ctx)
 {
     struct server *s = ctx;
     snapshots_tick(&s->snapshots);
+    api_tick(&s->api);
 }
 
 /* ---- the wiring ------------------------------------------------------------------------------ */
@@ -216,6 +219,8 @@ static struct api_limits limits_of(const struct config *c)
                                .user_groups_max = (uint32_t)c->user_groups_max,
                                .user_sessions_max = (uint32_t)c->user_sessions_max,
                                .session_sockets_max = (uint32_t)c->session_sockets_max,
+                               .polls_max = (uint32_t)c->polls_max,
+                               .poll_wait_s_max = (uint32_t)c->poll_wait_max,
                                .message_max = (uint32_t)c->message_max,
                                .ping_interval_s = (uint32_t)c->ping_interval,
                                .send_queue_max = (uint32_t)c->send_queue_max,
@@ -380,6 +385,7 @@ void server_unwire(struct server *s)
     password_pool_free(s->passwords);
     engine_close(s->engine);
     snapshots_release(&s->snapshots);
+    api_stop(&s->api);
     net_free(s->net);
     api_release(&s->api);
     engine_free(s->engine);

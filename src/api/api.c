@@ -2,6 +2,7 @@
 
 #include "api/channel.h"
 #include "api/pending.h"
+#include "api/poll.h"
 #include "api/rest.h"
 
 /* Keys that a limit remembers: 8 bytes each and a fingerprint. */
@@ -12,6 +13,8 @@
 
 void api_init(struct api *a)
 {
+    list_init(&a->polls);
+    list_init(&a->woken_polls);
     a->requests_by_user = limit_table_new(LIMIT_ENTRIES, &a->limits.request_user);
     a->requests_by_address = limit_table_new(LIMIT_ENTRIES, &a->limits.request_address);
     a->register_by_address = limit_table_new(LIMIT_ENTRIES, &a->limits.register_);
@@ -48,6 +51,21 @@ struct engine_hooks api_engine_hooks(struct api *a)
     return (struct engine_hooks){.ctx = a, .tell = tell_event};
 }
 
+void api_stop(struct api *a)
+{
+    polls_end(a);
+}
+
+bool api_turn(struct api *a)
+{
+    return polls_turn(a);
+}
+
+void api_tick(struct api *a)
+{
+    polls_tick(a);
+}
+
 uint32_t api_pending(const struct api *a)
 {
     return a->pending_count;
@@ -61,4 +79,5 @@ void api_drain(struct api *a, struct net *n)
     net_send_all(n, f);
     frame_unref(f);
     a->draining = true;
+    polls_end(a);
 }

@@ -23,7 +23,7 @@ struct api_limits {
     uint32_t password_min, password_max;
     uint32_t name_max, username_max;
     uint32_t user_ids_max, group_members_max, user_groups_max;
-    uint32_t user_sessions_max, session_sockets_max;
+    uint32_t user_sessions_max, session_sockets_max, polls_max, poll_wait_s_max;
     uint32_t message_max, ping_interval_s, send_queue_max;
     uint32_t token_days;
     struct json_limits json;
@@ -63,8 +63,11 @@ struct api {
     struct limit_table *login_by_address;
     struct pending *free_pendings;
     uint32_t free_pending_count;
-    uint32_t pending_count; /* requests and RPCs that wait for a worker or a commit */
-    bool draining;          /* the server goes away: nothing new is begun */
+    uint32_t pending_count;  /* requests and RPCs that wait for a worker or a commit */
+    struct list polls;       /* GET /events that wait, longest waiting first, about */
+    struct list woken_polls; /* those for which there may be something */
+    uint32_t poll_count;
+    bool draining; /* the server goes away: nothing new is begun */
 };
 
 void api_init(struct api *a);
@@ -74,11 +77,19 @@ void api_release(struct api *a);
 struct net_hooks api_net_hooks(struct api *a);
 struct engine_hooks api_engine_hooks(struct api *a);
 
-/* Requests that wait for an answer. */
+/* At each turn's end, when what was committed has been told; true where it wants another turn. */
+bool api_turn(struct api *a) MUST_CHECK;
+/* Now and then. */
+void api_tick(struct api *a);
+
+/* Requests that wait for a worker or the journal. */
 uint32_t api_pending(const struct api *a);
 
 /* Tells every WebSocket of `n` that the server goes away (event 13); from now on changes are
- * refused with ERR_shutting_down. */
+ * refused with ERR_shutting_down, and no request waits for events. */
 void api_drain(struct api *a, struct net *n);
+
+/* Lets go of the connections that wait for events: before the net is freed. */
+void api_stop(struct api *a);
 
 #endif

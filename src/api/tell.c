@@ -5,14 +5,17 @@
  * of the loop produced for a socket into one system call.
  */
 #include "api/channel.h"
+#include "api/poll.h"
 #include "base/ensure.h"
 
-static void frame_to_user(struct frame *f, const struct user *u, const struct conn *origin)
+static void frame_to_user(struct api *a, struct frame *f, const struct user *u,
+                          const struct conn *origin)
 {
     for (struct listener *l = hub_first(u); l != NULL; l = l->next) {
-        struct conn *c = channel_of(l)->conn;
-        if (l->live && c != origin)
-            conn_send(c, f);
+        if (l->live && channel_of(l)->conn != origin)
+            conn_send(channel_of(l)->conn, f);
+        else if (l->waits)
+            poll_wake(a, l);
     }
 }
 
@@ -28,17 +31,17 @@ void tell_user(struct api *a, const struct user *u, const struct conn *origin)
     if (hub_first(u) == NULL)
         return;
     f = frame_of_body(a);
-    frame_to_user(f, u, origin);
+    frame_to_user(a, f, u, origin);
     frame_unref(f);
 }
 
-static void frame_to_members(struct frame *f, const struct group *g, const struct user *except,
-                             const struct conn *origin)
+static void frame_to_members(struct api *a, struct frame *f, const struct group *g,
+                             const struct user *except, const struct conn *origin)
 {
     for (uint32_t i = 0; i < g->active.count; i++) {
         const struct member *mb = vec_at(&g->active, i);
         if (mb->user != except)
-            frame_to_user(f, mb->user, origin);
+            frame_to_user(a, f, mb->user, origin);
     }
 }
 
@@ -46,7 +49,7 @@ void tell_members(struct api *a, const struct group *g, const struct user *excep
                   const struct conn *origin)
 {
     struct frame *f = frame_of_body(a);
-    frame_to_members(f, g, except, origin);
+    frame_to_members(a, f, g, except, origin);
     frame_unref(f);
 }
 
@@ -68,7 +71,7 @@ static void tell_posted(struct api *a, const struct event *e, struct conn *origi
         render_sent_of_posted(&a->body, shared, e->message);
         sent = frame_of_body(a);
     }
-    frame_to_members(posted, e->group, NULL, origin);
+    frame_to_members(a, posted, e->group, NULL, origin);
     frame_unref(posted);
     if (sent != NULL) {
         conn_send(origin, sent);

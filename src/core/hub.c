@@ -8,15 +8,23 @@ static void session_used(const struct session *s, int64_t now_ms)
     ((struct session *)(uintptr_t)s)->annotation = (uint32_t)(now_ms / 1000);
 }
 
-void hub_attach(struct listener *l, const struct session *session)
+static void attach(struct listener *l, struct user *u, const struct session *session)
 {
-    struct user *u = session->user;
-
     ENSURE(l->user == NULL);
     l->user = u;
     l->session = session;
     l->next = u->annotation.p;
     u->annotation.p = l;
+}
+
+void hub_attach(struct listener *l, const struct session *session)
+{
+    attach(l, session->user, session);
+}
+
+void hub_attach_user(struct listener *l, const struct user *u)
+{
+    attach(l, (struct user *)(uintptr_t)u, NULL);
 }
 
 void hub_detach(struct listener *l, int64_t now_ms)

@@ -13,12 +13,16 @@
 struct listener {
     struct listener *next; /* of the same user, newest first */
     struct user *user;
-    const struct session *session; /* valid while attached: session_ended comes before it goes */
-    bool live; /* gets durable events as they happen; false while it is being caught up */
+    const struct session *session; /* or NULL; valid: session_ended comes before it goes */
+    bool live;  /* gets durable events as they happen; false while it is being caught up */
+    bool waits; /* of one that is not live: is told that there is something, and no more */
 };
 
-/* Puts `l` on the list of the session's user; `live` is the caller's to set. */
+/* Puts `l` on the list of the session's user; `live` and `waits` are the caller's to set. */
 void hub_attach(struct listener *l, const struct session *session);
+
+/* The same of one that belongs to no session. */
+void hub_attach_user(struct listener *l, const struct user *u);
 
 /* Takes it off; harmless on one that is not attached (user is NULL then). `now_ms` is kept as the
  * time of the session's last use. */

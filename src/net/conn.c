@@ -246,6 +246,11 @@ bool conn_is_open(const struct conn *c)
     return c->state == CONN_READING || c->state == CONN_ANSWERING || c->state == CONN_WEBSOCKET;
 }
 
+bool conn_has_left(const struct conn *c)
+{
+    return c->fd < 0 || c->eof || stream_has_ended(c->fd);
+}
+
 void conn_hold(struct conn *c)
 {
     ENSURE(c->holds < UINT32_MAX);

@@ -109,6 +109,9 @@ void conn_want_drained(struct conn *c);
 void conn_close(struct conn *c, enum ws_close code, struct bytes reason);
 
 bool conn_is_open(const struct conn *c);
+/* Asks the system whether the peer of a connection whose answer is not there yet has ended its half
+ * or is gone: nothing is read meanwhile, so nobody has noticed. */
+bool conn_has_left(const struct conn *c);
 void conn_hold(struct conn *c);
 void conn_release(struct conn *c);
 

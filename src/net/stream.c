@@ -26,6 +26,13 @@ long stream_writev(int fd, const struct iovec *parts, int count)
     return result(sendmsg(fd, &message, MSG_NOSIGNAL));
 }
 
+bool stream_has_ended(int fd)
+{
+    char byte;
+    long n = result(recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT));
+    return n == 0 || n == STREAM_GONE;
+}
+
 void stream_end(int fd)
 {
     (void)shutdown(fd, SHUT_WR); /* a peer that is gone already needs no end */

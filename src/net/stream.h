@@ -5,6 +5,7 @@
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/uio.h>
 
@@ -16,6 +17,8 @@ long stream_read(int fd, void *to, size_t len);
 /* Some or all of the bytes; no SIGPIPE. */
 long stream_write(int fd, const void *from, size_t len);
 long stream_writev(int fd, const struct iovec *parts, int count);
+/* Has the peer ended its half, or gone? Moves nothing. False where bytes wait before the end. */
+bool stream_has_ended(int fd);
 /* Says that nothing more is written, so that the peer reads all of it before the end. */
 void stream_end(int fd);
 

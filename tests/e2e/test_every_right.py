@@ -77,6 +77,7 @@ ROUTES = {
     ("DELETE", "/sessions/:id"): (
         None, row(NO_TOKEN, NO_TOKEN, *[(404, "session_not_found")] * 5)),
     ("GET", "/sessions"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
+    ("GET", "/events"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/sync"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/groups"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/groups/:id"): (
