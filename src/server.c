@@ -193,6 +193,7 @@ static void tick(void *ctx)
     struct server *s = ctx;
     snapshots_tick(&s->snapshots);
     api_tick(&s->api);
+    engine_look_at_memory(s->engine);
 }
 
 /* ---- the wiring ------------------------------------------------------------------------------ */
@@ -414,6 +415,7 @@ enum exit_code server_run(const struct config *config)
     server_wire(s);
     code = open_journal(s);
     if (code == EXIT_FINE) {
+        engine_limit_memory(s->engine, config->memory_max);
         snapshots_init(&s->snapshots, s->engine, s->loop, s->data_dir, config->snapshot_after);
         /* Signals are taken before anybody can know that the server is there. */
         server_start(s);

@@ -14,8 +14,9 @@ struct engine {
     struct event_sink sink;
     engine_snapshot_fn *on_snapshot; /* NULL: nobody asks */
     void *on_snapshot_ctx;
-    struct buf payload;  /* of the record that is being proposed */
-    void *origin;        /* of the record that is being committed */
+    struct buf payload; /* of the record that is being proposed */
+    void *origin;       /* of the record that is being committed */
+    struct memory memory;
     int64_t now;         /* the newest time that was given */
     bool live;           /* replay is over */
     uint64_t bad_record; /* the first record at replay that is not of this format, or 0 */
@@ -184,9 +185,30 @@ enum err engine_propose(struct engine *e, const struct record *r, struct proposa
         return err;
     buf_reset(&e->payload);
     record_encode(r, &e->payload);
-    err = journal_propose(e->journal, (uint16_t)r->type, buf_bytes(&e->payload), p);
+    if (memory_takes(&e->memory, r, e->payload.len))
+        err = journal_propose(e->journal, (uint16_t)r->type, buf_bytes(&e->payload), p);
+    else
+        err = ERR_memory_full;
     buf_shrink(&e->payload, 64 * 1024);
     return err;
+}
+
+/* What the model gave back stays with the process, for what comes next. */
+static uint64_t memory_used(void *ctx)
+{
+    const struct engine *e = ctx;
+    uint64_t resident = memory_resident(), unused = model_memory_unused(e->model);
+    return resident > unused ? resident - unused : 0;
+}
+
+void engine_limit_memory(struct engine *e, uint64_t max)
+{
+    memory_init(&e->memory, max, memory_used, e);
+}
+
+void engine_look_at_memory(struct engine *e)
+{
+    memory_look(&e->memory);
 }
 
 enum err engine_snapshot(struct engine *e)

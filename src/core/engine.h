@@ -10,6 +10,7 @@
 #ifndef CORE_ENGINE_H
 #define CORE_ENGINE_H
 
+#include "core/memory.h"
 #include "log/journal.h"
 #include "model/model.h"
 
@@ -44,13 +45,19 @@ enum err engine_open_files(struct engine *e, const struct journal_options *optio
 /* The same with a journal in memory. */
 enum err engine_open_memory(struct engine *e, struct journal_memory *memory) MUST_CHECK;
 
+/* From now on, what makes the state grow is refused with ERR_memory_full while the process has
+ * `max` bytes of memory or more; 0: never. */
+void engine_limit_memory(struct engine *e, uint64_t max);
+/* To be called about twice a second: looks how much there is. */
+void engine_look_at_memory(struct engine *e);
+
 /* Finishes what was proposed (done is called), closes the journal. The model stays. */
 void engine_close(struct engine *e);
 void engine_free(struct engine *e);
 
 /* Proposes; the record's memory is free when this returns. What model_check says now, or
- * journal_propose's errors (ERR_shutting_down also before the open and after the close), come back
- * at once, and done is then never called. */
+ * journal_propose's errors (ERR_shutting_down also before the open and after the close), and
+ * ERR_memory_full come back at once, and done is then never called. */
 enum err engine_propose(struct engine *e, const struct record *r, struct proposal *p) MUST_CHECK;
 
 /*

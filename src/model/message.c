@@ -151,12 +151,25 @@ static size_t message_size(size_t texts_len)
     return len < sizeof(struct message) ? sizeof(struct message) : len;
 }
 
+static struct message *alloc_message(struct model *m, size_t size)
+{
+    m->message_bytes += size;
+    if (m->message_bytes > m->message_bytes_max)
+        m->message_bytes_max = m->message_bytes;
+    return slab_alloc(&m->messages_memory, size);
+}
+
+uint64_t model_memory_unused(const struct model *m)
+{
+    return m->message_bytes_max - m->message_bytes;
+}
+
 struct message *state_new_message(struct model *m, struct member *author,
                                   const struct message_source *source, const struct commit *c)
 {
     struct group *g = author->group;
     size_t texts_len = source->client_id.len + source->data.len;
-    struct message *msg = slab_alloc(&m->messages_memory, message_size(texts_len));
+    struct message *msg = alloc_message(m, message_size(texts_len));
 
     *msg = (struct message){.id = source->id,
                             .cursor = c->cursor,
@@ -180,7 +193,9 @@ struct message *state_new_message(struct model *m, struct member *author,
 
 void state_free_message(struct model *m, struct message *msg)
 {
-    slab_free(&m->messages_memory, msg, message_size((size_t)msg->client_id_len + msg->data_len));
+    size_t size = message_size((size_t)msg->client_id_len + msg->data_len);
+    m->message_bytes -= size;
+    slab_free(&m->messages_memory, msg, size);
 }
 
 static bool index_client_id(struct model *m, struct message *msg, uint64_t hash)

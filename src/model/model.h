@@ -241,6 +241,9 @@ uint32_t model_user_count(const struct model *m);
 uint32_t model_group_count(const struct model *m);
 uint64_t model_message_count(const struct model *m);
 
+/* Bytes of messages that were there and are gone: their memory is kept for the next ones. */
+uint64_t model_memory_unused(const struct model *m);
+
 /* The newest cursor that went through model_commit; 0 for none. */
 uint64_t model_cursor(const struct model *m);
 /* The newest time; no event is older than the one before. */

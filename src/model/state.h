@@ -24,7 +24,9 @@ struct model {
     struct map messages_by_id;
     struct map messages_by_client_id; /* those that have one, by author and client_id */
     struct slab messages_memory;
-    struct load *load; /* while a snapshot is being loaded, else NULL */
+    uint64_t message_bytes;     /* of memory, of all messages */
+    uint64_t message_bytes_max; /* the most that there ever were */
+    struct load *load;          /* while a snapshot is being loaded, else NULL */
 };
 
 /* What an apply function may know beside its record. */
