@@ -8,13 +8,15 @@
 #include "api/poll.h"
 #include "base/ensure.h"
 
+/* A poll is woken by what stays only: it would find nothing else, and looking is a walk through its
+ * user's groups, which nobody else may cause by typing. */
 static void frame_to_user(struct api *a, struct frame *f, const struct user *u,
                           const struct conn *origin)
 {
     for (struct listener *l = hub_first(u); l != NULL; l = l->next) {
         if (l->live && channel_of(l)->conn != origin)
             conn_send(channel_of(l)->conn, f);
-        else if (l->waits)
+        else if (l->waits && a->tells_commit)
             poll_wake(a, l);
     }
 }
@@ -92,10 +94,8 @@ static void end_session(struct api *a, const struct session *s)
     }
 }
 
-void tell_event(void *ctx, const struct event *event, void *origin)
+static void tell_commit(struct api *a, const struct event *event, void *origin)
 {
-    struct api *a = ctx;
-
     if (event->type == EVENT_session_ended) {
         end_session(a, event->session);
         return;
@@ -125,4 +125,13 @@ void tell_event(void *ctx, const struct event *event, void *origin)
     case EVENT_session_ended:
         ENSURE(!"handled above");
     }
+}
+
+void tell_event(void *ctx, const struct event *event, void *origin)
+{
+    struct api *a = ctx;
+
+    a->tells_commit = true;
+    tell_commit(a, event, origin);
+    a->tells_commit = false;
 }
