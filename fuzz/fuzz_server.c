@@ -47,19 +47,33 @@ struct world {
 /* Small, so that an input reaches every limit. */
 static const struct config *small_config(void)
 {
-    static char words[][32] = {"--head-max=1024",        "--body-max=2048",
-                               "--message-max=2048",     "--header-count-max=16",
-                               "--name-max=32",          "--user-ids-max=6",
-                               "--group-members-max=3",  "--user-groups-max=3",
-                               "--user-sessions-max=2",  "--session-sockets-max=2",
-                               "--json-depth-max=8",     "--json-token-max=128",
-                               "--send-queue-max=65536", "--send-rate=2",
-                               "--send-burst=24",        "--register-rate=6",
-                               "--snapshot-after=0",     "--connections-max=16",
-                               "--rpc-rate=4",           "--rpc-burst=40",
-                               "--user-rate=4",          "--user-burst=40",
-                               "--address-rate=8",       "--address-burst=80",
-                               "--origin=https://a.b",   "--trusted-proxy=10.0.0.7"};
+    static char words[][32] = {"--head-max=1024",
+                               "--body-max=2048",
+                               "--message-max=2048",
+                               "--header-count-max=16",
+                               "--name-max=32",
+                               "--user-ids-max=6",
+                               "--group-members-max=3",
+                               "--user-groups-max=3",
+                               "--user-sessions-max=2",
+                               "--session-sockets-max=2",
+                               "--json-depth-max=8",
+                               "--json-token-max=128",
+                               "--send-queue-max=65536",
+                               "--send-rate=2",
+                               "--send-burst=24",
+                               "--register-rate=6",
+                               "--snapshot-after=0",
+                               "--connections-max=16",
+                               "--rpc-rate=4",
+                               "--rpc-burst=40",
+                               "--user-rate=4",
+                               "--user-burst=40",
+                               "--address-rate=8",
+                               "--address-burst=80",
+                               "--origin=https://a.b",
+                               "--polls-max=3",
+                               "--trusted-proxy=10.0.0.7"};
     enum { COUNT = sizeof words / sizeof words[0] };
     static struct config config;
     char *argv[COUNT];
@@ -111,6 +125,12 @@ static void settle(struct world *w)
         ENSURE(i < SETTLE_TURNS);
         quiet = turn(w) || api_pending(&w->server.api) > 0 ? 0 : quiet + 1;
     }
+}
+
+static void pass_time(struct world *w, uint32_t ms)
+{
+    seams_pass_time(w->server.net, ms);
+    api_tick(&w->server.api);
 }
 
 /* ---- the steps --------------------------------------------------------------------------------
@@ -195,7 +215,7 @@ static void step(struct world *w, struct bytes in)
             turn(w);
         return;
     case 'w':
-        seams_pass_time(w->server.net, number_of(rest));
+        pass_time(w, number_of(rest));
         return;
     case 'f':
         w->memory.fail_at = number_of(rest);
@@ -254,6 +274,8 @@ static void everybody_goes(struct world *w)
     settle(w);
     for (int i = 0; i < PEERS; i++)
         peer_close(&w->peers[i]);
+    settle(w);
+    pass_time(w, 0); /* that who waited for events has gone is seen now and then */
     settle(w);
     ENSURE(is_over(w) || (net_count(w->server.net) == 0 && api_pending(&w->server.api) == 0));
 }

@@ -186,6 +186,13 @@ STORIES = {
     + role(0, BERT, "owner") + rpc(0, 20, {"after": 5}) + role(1, nth(ID, 5), "admin")
     + members(1, "left", BERT) + gets(f"/groups/{GROUP}/members", f"/groups/{GROUP}")
     + members(0, "left", ANNA) + members(0, "join", ANNA, 3) + rpc(0, 20, {}) + rpc(1, 20, {"after": 7}),
+    "polls": MEET + LISTEN + connect(2, 3, 4) + gets("/events", "/events?after=0&limit=2",
+                                                     "/events?after=3&limit=1", "/events?after=99",
+                                                     f"/events?after=1&epoch={ANNA}&wait=0", token=1)
+    + get("/events?after=5", 1) + send(0, "hi") + get("/events?after=6&wait=5", 1, 3)
+    + rpc(0, 60, {"group_id": GROUP}) + rpc(0, 41, {"group_id": GROUP, "seq": 1}) + (b"w2000", b"w4000")
+    + get("/events?after=6", 1, 2) + get("/events?after=6", 1, 3) + get("/events?after=6", 1, 4)
+    + (b"x3", b"w1000", b"x4", b"q", TURN, b"w1000", TURN),
     "rates": MEET + LISTEN + connect(2) + sum((get("/users/me") for _ in range(45)), ())
     + sum((rpc(0, 10, {}) for _ in range(45)), ()) + (b"w3000",) + get("/users/me") + rpc(0, 10, {}, id=1)
     + sum((rpc(1, 10, {}) for _ in range(90)), ()),
