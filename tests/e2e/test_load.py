@@ -13,12 +13,8 @@ import pytest
 
 from kit import raw
 from kit.people import Rest, User
-from kit.server import BINARY, PATIENCE
+from kit.server import PATIENCE, SANITIZED
 from kit.socket import T_MESSAGE
-
-# A sanitizer keeps what was freed and shadows what is there: then numbers of bytes say nothing, and
-# less of everything must do.
-SANITIZED = any(word in BINARY.read_bytes() for word in (b"__asan_init", b"__tsan_init"))
 
 MIB = 1 << 20
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.faults import sanitizer
 from kit.people import DEVICE, Rest, User, assert_error
+from kit.server import SANITIZED
 from kit.socket import DELIVERED, READ, SEND, T_REPLY
 
 MIB = 1 << 20
@@ -14,8 +14,7 @@ ROOM = 40 * MIB  # that the flood may fill
 SLACK = 16 * MIB  # docs/operations.md
 TEXT = "x" * 20000
 
-# With a sanitizer the memory is its own: shadow, and what is freed and kept to be watched.
-pytestmark = pytest.mark.skipif(bool(sanitizer()), reason="the memory is the sanitizer's")
+pytestmark = pytest.mark.skipif(SANITIZED, reason="the memory is the sanitizer's")
 
 
 def resident(server):
