@@ -79,7 +79,7 @@ def test_what_grows_is_refused_and_the_rest_goes_on(full):
     for answer in refused:
         assert_error(answer, 503, "memory_full")
         assert int(answer.headers["retry-after"]) > 0
-    assert "as --memory-max allows" in server.err.text()
+    assert server.err.wait(re.compile("as --memory-max allows"))
 
     # Reading, logging in, a device in place of another, and receipts.
     bert.login()
@@ -112,7 +112,7 @@ def test_a_repeat_is_answered_when_it_is_full(full):
 def test_a_start_beyond_the_limit_serves_and_a_larger_limit_goes_on(full, how):
     anna, url = full.anna, f"/groups/{full.group}/messages"
     full.restart(full.limit // 2, how)
-    assert "as --memory-max allows" in full.server.err.text()
+    assert full.server.err.wait(re.compile("as --memory-max allows"))
     assert_error(anna.call("POST", url, {"data": "one more"}), 503, "memory_full")
     assert anna.ok(200, "GET", url)["last_seq"] == full.sent
     full.restart(2 * full.limit, how)
