@@ -4,6 +4,7 @@
 #include "api/field.h"
 #include "api/pending.h"
 #include "api/resource.h"
+#include "api/settings.h"
 #include "base/json_write.h"
 
 #include <stdlib.h>
@@ -92,14 +93,41 @@ static enum err read_members(struct call *call, struct buf *numbers, struct prob
     return count_members(a, numbers) <= a->limits.group_members_max ? ERR_ok : ERR_group_full;
 }
 
+/* The record that says no more than it must: one without settings is what it always was. */
+static struct record make_record(struct call *call, const struct uuid *id, const struct settings *s,
+                                 struct record_u32s members)
+{
+    struct api *a = call->api;
+    int64_t now = engine_now(a->engine);
+    struct record r = {.type = RECORD_group_create};
+
+    if ((s->join | s->history) == 0) {
+        r.group_create = (struct record_group_create){
+            now, *id, call->user->number, a->limits.user_groups_max, s->name, members};
+        return r;
+    }
+    r.type = RECORD_group_make;
+    r.group_make = (struct record_group_make){.time = now,
+                                              .id = *id,
+                                              .owner = call->user->number,
+                                              .groups_max = a->limits.user_groups_max,
+                                              .join = s->join,
+                                              .history = s->history,
+                                              .name = s->name,
+                                              .members = members};
+    return r;
+}
+
 enum err groups_create(struct call *call, struct problem *problem)
 {
     struct api *a = call->api;
     struct buf *numbers = &a->scratch;
-    struct record r = {.type = RECORD_group_create};
+    struct settings settings = {0};
 
     enum err err =
-        field_name(a, call->body, "name", 1, a->limits.name_max, &r.group_create.name, problem);
+        field_name(a, call->body, "name", 1, a->limits.name_max, &settings.name, problem);
+    if (err == ERR_ok)
+        err = settings_read_rules(call, &settings, problem);
     buf_reset(numbers);
     if (err == ERR_ok)
         err = read_members(call, numbers, problem);
@@ -108,11 +136,8 @@ enum err groups_create(struct call *call, struct problem *problem)
     struct pending *p = pending_new(a, call->conn);
     p->id = uuid_random();
     p->proposal.done = group_created;
-    r.group_create.time = engine_now(a->engine);
-    r.group_create.id = p->id;
-    r.group_create.owner = call->user->number;
-    r.group_create.groups_max = a->limits.user_groups_max;
-    r.group_create.members = (struct record_u32s){numbers->p, (uint32_t)(numbers->len / 4)};
+    struct record r = make_record(call, &p->id, &settings,
+                                  (struct record_u32s){numbers->p, (uint32_t)(numbers->len / 4)});
     err = engine_propose(a->engine, &r, &p->proposal);
     if (err != ERR_ok)
         pending_finish(p);
@@ -132,7 +157,7 @@ static enum err read_membership(struct call *call, const struct group **g, const
     if (err != ERR_ok)
         return err;
     *g = model_group_by_id(m, &call->id);
-    if (*g == NULL || model_member(m, *g, call->user) == NULL)
+    if (*g == NULL || (model_member(m, *g, call->user) == NULL && (*g)->join != JOIN_OPEN))
         return ERR_group_not_found;
     *u = model_user_by_id(m, &user_id);
     return *u != NULL ? ERR_ok : ERR_user_not_found;

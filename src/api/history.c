@@ -180,7 +180,7 @@ enum err history_message(struct call *call, struct problem *problem)
     if (msg == NULL)
         return ERR_message_not_found;
     const struct member *mb = model_member(m, model_group(m, msg->group), call->user);
-    if (mb == NULL || !member_saw(mb, msg->cursor))
+    if (mb == NULL || !view_sees(mb, msg))
         return ERR_message_not_found;
     buf_reset(&a->body);
     resource_message(&a->body, m, msg, call->user);

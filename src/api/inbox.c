@@ -193,15 +193,27 @@ static enum err find_active(struct call *call, const struct member **mb)
     return member_is_active(*mb) ? ERR_ok : ERR_not_a_member;
 }
 
+/* An open group shows itself to those who may come to it by themselves. */
+static bool at_open_door(const struct group *g, const struct member *mb)
+{
+    return g != NULL && g->join == JOIN_OPEN && (mb == NULL || mb->membership == MEMBERSHIP_LEFT);
+}
+
 enum err inbox_group(struct call *call, struct problem *problem)
 {
+    const struct group *g = model_group_by_id(engine_model(call->api->engine), &call->id);
     const struct member *mb;
 
     (void)problem;
     enum err err = find_active(call, &mb);
+    buf_reset(&call->api->body);
+    if (err != ERR_ok && at_open_door(g, mb)) {
+        resource_open_door(&call->api->body, g);
+        answer(call);
+        return ERR_ok;
+    }
     if (err != ERR_ok)
         return err;
-    buf_reset(&call->api->body);
     resource_open_group(&call->api->body, mb);
     BUF_ADD_LIT(&call->api->body, "}");
     answer(call);

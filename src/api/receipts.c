@@ -3,6 +3,7 @@
  */
 #include "api/channel.h"
 #include "api/field.h"
+#include "model/view.h"
 
 enum { KIND_DELIVERED = 0, KIND_READ = 1 };
 
@@ -51,7 +52,7 @@ static enum err read_acknowledged(struct rpc *rpc, const struct message **msg,
     if (*msg == NULL)
         return ERR_message_not_found;
     *reader = model_member(m, model_group(m, (*msg)->group), rpc->user);
-    if (*reader == NULL || !member_saw(*reader, (*msg)->cursor))
+    if (*reader == NULL || !view_sees(*reader, *msg))
         return ERR_message_not_found;
     return member_is_active(*reader) ? ERR_ok : ERR_not_a_member;
 }

@@ -57,10 +57,12 @@ static void render_receipt(struct buf *out, const struct event *e)
 /* The group as it was when it was made, however it is now. */
 static void render_group_created(struct buf *out, const struct event *e)
 {
+    struct settings first = group_first_settings(e->group);
+
     LIT("\"group_id\":");
     json_add_uuid(out, &e->group->id);
     LIT(",\"name\":");
-    json_add_string(out, e->group->name);
+    json_add_string(out, first.name);
     LIT(",\"user_ids\":[");
     for (uint32_t i = 0; i < e->group->founder_count; i++) {
         const struct member *mb = vec_at(&e->group->members, i);
@@ -68,8 +70,32 @@ static void render_group_created(struct buf *out, const struct event *e)
             LIT(",");
         json_add_uuid(out, &mb->user->id);
     }
-    LIT("],\"seq\":0,\"kind\":\"group\",\"owner_id\":");
+    LIT("],\"seq\":0,\"kind\":");
+    json_add_string(out, resource_kind(e->group));
+    LIT(",\"owner_id\":");
     json_add_uuid(out, &e->user->id);
+    resource_add_rules(out, first.join, first.history);
+}
+
+static void render_settings(struct buf *out, const struct event *e)
+{
+    const struct group *g = e->group;
+
+    LIT("\"group_id\":");
+    json_add_uuid(out, &g->id);
+    LIT(",\"name\":");
+    json_add_string(out, g->name);
+    resource_add_rules(out, g->join, g->history);
+    LIT(",\"by\":");
+    json_add_uuid(out, &e->by->id);
+}
+
+static void render_group_deleted(struct buf *out, const struct event *e)
+{
+    LIT("\"group_id\":");
+    json_add_uuid(out, &e->group->id);
+    LIT(",\"by\":");
+    json_add_uuid(out, &e->by->id);
 }
 
 static void render_membership(struct buf *out, const struct event *e)
@@ -116,6 +142,12 @@ void render_event(struct buf *out, const struct event *e)
     case EVENT_member_added:
     case EVENT_member_removed:
         render_membership(out, e);
+        break;
+    case EVENT_group_changed:
+        render_settings(out, e);
+        break;
+    case EVENT_group_deleted:
+        render_group_deleted(out, e);
         break;
     case EVENT_role_given:
         render_role(out, e);

@@ -55,15 +55,69 @@ struct bytes resource_role(enum role role)
     return bytes_cstr(roles[role]);
 }
 
+/* Which of the names it is; `count` for none. */
+static unsigned name_find(const char *const *names, unsigned count, struct bytes text)
+{
+    unsigned i = 0;
+
+    while (i < count && !bytes_equal(text, bytes_cstr(names[i])))
+        i++;
+    return i;
+}
+
 bool resource_role_parse(struct bytes text, enum role *out)
 {
-    for (unsigned i = 0; i < ROLE_COUNT; i++) {
-        if (bytes_equal(text, bytes_cstr(roles[i]))) {
-            *out = (enum role)i;
-            return true;
-        }
-    }
-    return false;
+    unsigned i = name_find(roles, ROLE_COUNT, text);
+    *out = (enum role)i;
+    return i < ROLE_COUNT;
+}
+
+static const char *const joins[JOIN_COUNT] = {[JOIN_MEMBERS] = "members", [JOIN_OPEN] = "open"};
+static const char *const histories[HISTORY_COUNT] = {
+    [HISTORY_JOINED] = "joined", [HISTORY_ALL] = "all"};
+
+bool resource_join_parse(struct bytes text, uint8_t *out)
+{
+    *out = (uint8_t)name_find(joins, JOIN_COUNT, text);
+    return *out < JOIN_COUNT;
+}
+
+bool resource_history_parse(struct bytes text, uint8_t *out)
+{
+    *out = (uint8_t)name_find(histories, HISTORY_COUNT, text);
+    return *out < HISTORY_COUNT;
+}
+
+void resource_add_rules(struct buf *out, uint8_t join, uint8_t history)
+{
+    ENSURE(join < JOIN_COUNT && history < HISTORY_COUNT);
+    LIT(",\"join\":");
+    json_add_string(out, bytes_cstr(joins[join]));
+    LIT(",\"history\":");
+    json_add_string(out, bytes_cstr(histories[history]));
+}
+
+struct bytes resource_kind(const struct group *g)
+{
+    return g->kind == GROUP_DIRECT ? BYTES("direct") : BYTES("group");
+}
+
+void resource_open_door(struct buf *out, const struct group *g)
+{
+    const struct change *created = vec_at(&g->changes, 0);
+
+    LIT("{\"id\":");
+    json_add_uuid(out, &g->id);
+    LIT(",\"name\":");
+    json_add_string(out, g->name);
+    LIT(",\"kind\":");
+    json_add_string(out, resource_kind(g));
+    LIT(",\"created_at\":");
+    json_add_int(out, created->time);
+    LIT(",\"member_count\":");
+    json_add_uint(out, g->active.count);
+    resource_add_rules(out, g->join, g->history);
+    LIT("}");
 }
 
 void resource_open_group(struct buf *out, const struct member *mb)
@@ -75,7 +129,9 @@ void resource_open_group(struct buf *out, const struct member *mb)
     json_add_uuid(out, &g->id);
     LIT(",\"name\":");
     json_add_string(out, g->name);
-    LIT(",\"kind\":\"group\",\"role\":");
+    LIT(",\"kind\":");
+    json_add_string(out, resource_kind(g));
+    LIT(",\"role\":");
     json_add_string(out, resource_role((enum role)mb->role));
     LIT(",\"owner_id\":");
     json_add_uuid(out, &g->owner->id);
@@ -93,6 +149,7 @@ void resource_open_group(struct buf *out, const struct member *mb)
     json_add_uint(out, view_unread(mb));
     LIT(",\"last_cursor\":");
     json_add_uint(out, g->last_cursor);
+    resource_add_rules(out, g->join, g->history);
 }
 
 void resource_message(struct buf *out, const struct model *m, const struct message *msg,

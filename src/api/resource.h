@@ -19,9 +19,22 @@ void resource_session(struct buf *out, const struct session *s, bool online);
 struct bytes resource_role(enum role role);
 bool resource_role_parse(struct bytes text, enum role *out);
 
+/* "group" or "direct". */
+struct bytes resource_kind(const struct group *g);
+
+/* What a group's rules are called: enum join and enum history; and back, false for any other. */
+bool resource_join_parse(struct bytes text, uint8_t *out);
+bool resource_history_parse(struct bytes text, uint8_t *out);
+/* ,"join":…,"history":… */
+void resource_add_rules(struct buf *out, uint8_t join, uint8_t history);
+
+/* An open group as anybody sees it who knows its id: {"id","name","kind","created_at",
+ * "member_count","join","history"}. */
+void resource_open_door(struct buf *out, const struct group *g);
+
 /* A group as `mb`, who is a member, sees it, without the last brace, so that more may follow:
  * {"id","name","kind","role","owner_id","created_at","member_count","last_seq","read_seq",
- * "delivered_seq","unread","last_cursor". */
+ * "delivered_seq","unread","last_cursor","join","history". */
 void resource_open_group(struct buf *out, const struct member *mb);
 
 /* {"message_id","group_id","user_id","seq","data","timestamp","cursor"}, and the author's own

@@ -113,6 +113,8 @@ static void tell_commit(struct api *a, const struct event *event, void *origin)
         tell_user(a, event->to, event->to == event->user ? origin : NULL);
         break;
     case EVENT_group_created:
+    case EVENT_group_changed:
+    case EVENT_group_deleted:
     case EVENT_member_added:
     case EVENT_role_given:
         tell_members(a, event->group, NULL, NULL);

@@ -24,6 +24,7 @@ static bool record_grows(const struct record *r)
     switch (r->type) {
     case RECORD_user_create:
     case RECORD_group_create:
+    case RECORD_group_make:
     case RECORD_member_add:
     case RECORD_message_post:
         return true;
@@ -31,6 +32,8 @@ static bool record_grows(const struct record *r)
         return uuid_is_zero(&r->session_create.replaces);
     case RECORD_member_remove:
     case RECORD_member_role:
+    case RECORD_group_update:
+    case RECORD_group_delete:
     case RECORD_member_leave:
     case RECORD_receipt_mark:
     case RECORD_session_end:
@@ -48,6 +51,8 @@ bool memory_takes(struct memory *m, const struct record *r, size_t len)
         m->grown += CHANGE_BYTES + len;
         if (r->type == RECORD_group_create)
             m->grown += (uint64_t)MEMBER_BYTES * r->group_create.members.count;
+        if (r->type == RECORD_group_make)
+            m->grown += (uint64_t)MEMBER_BYTES * r->group_make.members.count;
         if (m->grown >= m->step)
             memory_look(m);
     }

@@ -84,6 +84,14 @@ static void add_change(struct hash *h, const struct change *ch)
 /* Of groups that have some: without, the digest is what it was before there were notices. */
 static void add_notices(struct hash *h, const struct notices *n)
 {
+    if (n->cursor != 0) {
+        hash_add_u64(h, n->cursor);
+        hash_add_u64(h, (uint64_t)n->time);
+        hash_add_u64(h, n->by->number);
+        hash_add_bytes(h, n->first.name);
+        hash_add_u64(h, n->first.join);
+        hash_add_u64(h, n->first.history);
+    }
     for (const struct list *l = n->grants.next; l != &n->grants; l = l->next) {
         const struct grant *gr = LIST_OWNER(l, struct grant, list);
         hash_add_u64(h, gr->member->user->number);
@@ -129,6 +137,12 @@ static void add_group(struct hash *h, const struct group *g)
     hash_add_u64(h, g->messages.count);
     for (uint32_t i = 0; i < g->messages.count; i++)
         add_message(h, vec_at(&g->messages, i));
+    if ((g->kind | g->join | g->history | g->deleted) != 0) {
+        hash_add_u64(h, g->kind);
+        hash_add_u64(h, g->join);
+        hash_add_u64(h, g->history);
+        hash_add_u64(h, g->deleted);
+    }
     if (g->notices != NULL)
         add_notices(h, g->notices);
 }

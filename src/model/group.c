@@ -82,6 +82,17 @@ const struct member *model_member(const struct model *m, const struct group *g,
     return state_member(m, g, u);
 }
 
+void state_unindex_group(struct model *m, const struct group *g)
+{
+    map_remove(&m->groups_by_id, uuid_hash(&g->id), &g->id);
+}
+
+void state_unindex_member(struct model *m, const struct member *mb)
+{
+    struct member_key key = {mb->group, mb->user};
+    map_remove(&m->members, member_hash(mb->group->number, mb->user->number), &key);
+}
+
 uint32_t model_group_count(const struct model *m)
 {
     return m->groups.count;
@@ -208,8 +219,8 @@ struct group *state_new_group(struct model *m, const struct uuid *id, uint64_t c
     return g;
 }
 
-void apply_group_create(struct model *m, const struct record_group_create *r,
-                        const struct commit *c)
+struct group *state_found_group(struct model *m, const struct record_group_create *r,
+                                const struct commit *c)
 {
     struct group *g = state_new_group(m, &r->id, c->cursor, r->name);
     struct user *owner = state_user(m, r->owner);
@@ -222,7 +233,18 @@ void apply_group_create(struct model *m, const struct record_group_create *r,
     g->founder_count = g->members.count;
     state_set_owner(g, state_member(m, g, owner));
     state_add_change(g, CHANGE_CREATED, owner, owner, c);
-    commit_tell(c, (struct event){.type = EVENT_group_created, .group = g, .user = owner});
+    return g;
+}
+
+void state_tell_founded(struct group *g, const struct commit *c)
+{
+    commit_tell(c, (struct event){.type = EVENT_group_created, .group = g, .user = g->owner});
+}
+
+void apply_group_create(struct model *m, const struct record_group_create *r,
+                        const struct commit *c)
+{
+    state_tell_founded(state_found_group(m, r, c), c);
 }
 
 /* ---- member_add and member_remove --------------------------------------------------------------
@@ -246,10 +268,14 @@ enum err check_member_add(const struct model *m, const struct record_member_add 
     struct asked a;
     enum err err = asked_find(m, r->group, r->user, r->by, &a);
 
-    if (err != ERR_ok)
+    /* Everybody may come to an open group, by themselves. */
+    bool open = err == ERR_group_not_found && a.own && a.group->join == JOIN_OPEN;
+    if (err != ERR_ok && !open)
         return err;
     /* Who left may come back alone; who was removed may not; neither may bring others. */
-    if (!member_is_active(a.asker) && (!a.own || a.asker->membership != MEMBERSHIP_LEFT))
+    if (!open && !member_is_active(a.asker) && (!a.own || a.asker->membership != MEMBERSHIP_LEFT))
+        return ERR_forbidden;
+    if (a.group->kind == GROUP_DIRECT)
         return ERR_forbidden;
     if (member_is_active(model_member(m, a.group, a.user)))
         return ERR_already_member;
@@ -319,5 +345,6 @@ void state_free_group(struct model *m, struct group *g)
     vec_release(&g->messages);
     vec_release(&g->changes);
     state_free_notices(g->notices);
+    state_free_name(g);
     free(g);
 }

@@ -21,17 +21,21 @@ struct load_group {
     uint64_t owner; /* place + 1 */
     uint64_t founders, members, active, changes, messages;
     uint32_t active_members; /* of the members so far */
+    uint32_t ended_members;  /* the same: until the end of the group */
     uint32_t marked, by_mark;
     uint64_t first_from;   /* of the member before */
     uint64_t moved;        /* of the one before in by_mark */
     uint64_t cursor, time; /* of the element before in the list */
     bool extra;
+    struct commit end; /* of one that was deleted; cursor 0: it was not */
+    const struct user *ended_by;
     uint64_t grants, successions; /* that are still to come */
     uint64_t succession;          /* place of the one before */
 };
 
 struct load {
     uint64_t users, sessions, groups, members, messages, client_ids;
+    uint64_t all_members;   /* so far, also of groups that were deleted */
     uint64_t extras;        /* so far */
     bool over;              /* that was the last of the groups */
     enum saved_type before; /* the type of the record before */
@@ -206,18 +210,43 @@ static bool load_session(struct model *m, struct bytes *in)
 /* ---- groups ---------------------------------------------------------------------------------- */
 
 /* The lists of the group before are over: is it whole? */
-static bool finish_group(struct load *l)
+static bool finish_deleted(struct model *m, const struct load_group *lg)
 {
-    struct load_group *lg = &l->group;
+    struct group *g = lg->g;
+
+    if (g->members.count != lg->members || lg->founders == 0 || lg->founders > lg->members ||
+        lg->active + lg->marked + lg->changes + lg->messages + lg->owner > 0)
+        return false;
+    for (uint32_t i = 0; i < g->members.count; i++) {
+        const struct member *mb = vec_at(&g->members, i);
+        if (member_is_active(mb) || mb->span_count != 1 || mb->span.to > lg->end.cursor ||
+            (mb->span.to == lg->end.cursor) != (mb->membership == MEMBERSHIP_ENDED))
+            return false;
+    }
+    struct notices *n = state_notices(g);
+    state_bury(m, g);
+    g->founder_count = (uint32_t)lg->founders;
+    n->cursor = g->last_cursor = lg->end.cursor;
+    n->time = lg->end.time;
+    n->by = lg->ended_by;
+    return true;
+}
+
+static bool finish_group(struct model *m)
+{
+    struct load_group *lg = &m->load->group;
     struct group *g = lg->g;
 
     if (g == NULL)
         return true;
+    if (lg->end.cursor != 0)
+        return finish_deleted(m, lg);
     if (g->members.count != lg->members || lg->founders == 0 || lg->founders > lg->members ||
         g->active.count != lg->active || lg->active_members != lg->active ||
         lg->by_mark != lg->marked || g->changes.count != lg->changes ||
         g->messages.count != lg->messages || lg->owner > lg->members ||
-        (lg->owner == 0) != (lg->active == 0) || lg->grants + lg->successions > 0)
+        (lg->owner == 0) != (lg->active == 0) || lg->ended_members > 0 ||
+        lg->grants + lg->successions > 0)
         return false;
     g->founder_count = (uint32_t)lg->founders;
     if (lg->owner > 0) {
@@ -250,7 +279,7 @@ static bool load_group(struct model *m, struct bytes *in)
     uint64_t cursor;
     struct uuid id;
 
-    if (!finish_group(l) || l->over || m->groups.count >= l->groups ||
+    if (!finish_group(m) || l->over || m->groups.count >= l->groups ||
         !take_array(in, id.b, sizeof id.b) || !take_upto(in, m->cursor, &cursor) ||
         cursor <= (before != NULL ? before->cursor : 0) || !varint_take(in, &lg.founders) ||
         !varint_take(in, &lg.owner) || !take_upto(in, m->users.count, &lg.members) ||
@@ -315,7 +344,7 @@ static bool load_member(struct model *m, struct bytes *in)
     uint32_t number;
     uint8_t membership;
 
-    if (!take_u32(in, &number) || !take_u8(in, &membership) || membership > MEMBERSHIP_REMOVED ||
+    if (!take_u32(in, &number) || !take_u8(in, &membership) || membership > MEMBERSHIP_ENDED ||
         lg->g->members.count >= lg->members)
         return false;
     struct user *u = state_user(m, number);
@@ -330,6 +359,8 @@ static bool load_member(struct model *m, struct bytes *in)
         return false;
     lg->active_members += membership == MEMBERSHIP_ACTIVE;
     lg->marked += mb->delivered.seq != 0;
+    lg->ended_members += membership == MEMBERSHIP_ENDED;
+    m->load->all_members++;
     return true;
 }
 
@@ -395,14 +426,58 @@ static bool load_change(struct model *m, struct bytes *in)
 /* ---- what only some groups have ---------------------------------------------------------------
  */
 
+/* The first settings are in the group so far, those of now in `in`. */
+static bool load_settings(struct model *m, struct bytes *in, struct settings *now)
+{
+    struct group *g = m->load->group.g;
+    struct commit c = {0};
+    struct member *by;
+
+    if (!take_upto(in, m->cursor, &c.cursor))
+        return false;
+    if (c.cursor == 0) {
+        g->join = now->join;
+        g->history = now->history;
+        return true;
+    }
+    if (c.cursor <= g->cursor || !take_time(m, in, &c.time) || !take_member(g, in, &by) ||
+        !take_u8(in, &g->join) || g->join >= JOIN_COUNT || !take_u8(in, &g->history) ||
+        g->history >= HISTORY_COUNT)
+        return false;
+    now->name = take_rest(in);
+    uint64_t last = g->last_cursor;
+    state_change_settings(g, now, by->user, &c);
+    g->last_cursor = last > c.cursor ? last : c.cursor;
+    return true;
+}
+
 static bool load_extra(struct model *m, struct bytes *in)
 {
     struct load_group *lg = &m->load->group;
+    struct settings now = {.name = lg->g->name};
 
-    if (lg->extra || !take_upto(in, lg->active, &lg->grants) ||
+    if (lg->extra || !take_u8(in, &lg->g->kind) || lg->g->kind >= GROUP_KIND_COUNT ||
+        !take_u8(in, &now.join) || now.join >= JOIN_COUNT || !take_u8(in, &now.history) ||
+        now.history >= HISTORY_COUNT || !take_upto(in, lg->active, &lg->grants) ||
         !take_upto(in, lg->changes, &lg->successions))
         return false;
     lg->extra = true;
+    m->load->extras++;
+    return load_settings(m, in, &now);
+}
+
+/* What it was is gone already; finish_group sees to the members. */
+static bool load_deleted(struct model *m, struct bytes *in)
+{
+    struct load_group *lg = &m->load->group;
+    struct member *by;
+
+    if (lg->extra || !take_upto(in, m->cursor, &lg->end.cursor) ||
+        lg->end.cursor <= lg->g->cursor || !take_time(m, in, &lg->end.time) ||
+        !take_member(lg->g, in, &by))
+        return false;
+    lg->extra = true;
+    lg->ended_by = by->user;
     m->load->extras++;
     return true;
 }
@@ -508,6 +583,7 @@ static bool type_fits(const struct load *l, enum saved_type type)
     case SAVED_extra:
     case SAVED_grants:
     case SAVED_successions:
+    case SAVED_deleted:
     case SAVED_extras:
         return !l->over && l->group.g != NULL && l->before >= SAVED_group && l->before <= type;
     }
@@ -517,7 +593,8 @@ static bool type_fits(const struct load *l, enum saved_type type)
 /* Does a record of this type hold one element behind the other? */
 static bool is_list(enum saved_type type)
 {
-    return type >= SAVED_members && type != SAVED_extra && type != SAVED_extras;
+    return type >= SAVED_members && type != SAVED_extra && type != SAVED_deleted &&
+           type != SAVED_extras;
 }
 
 /* One element; the next one of the same record follows where bytes are left. */
@@ -546,6 +623,8 @@ static bool load_element(struct model *m, enum saved_type type, struct bytes *in
         return load_extra(m, in);
     case SAVED_extras:
         return load_extras(m, in);
+    case SAVED_deleted:
+        return load_deleted(m, in);
     case SAVED_grants:
         return load_grant(m, in);
     case SAVED_successions:
@@ -610,9 +689,9 @@ bool model_loaded(struct model *m, uint64_t cursor)
 {
     struct load *l = m->load;
 
-    if (l == NULL || m->cursor != cursor || !finish_group(l) || l->over != (l->extras > 0) ||
+    if (l == NULL || m->cursor != cursor || !finish_group(m) || l->over != (l->extras > 0) ||
         m->users.count != l->users || map_count(&m->sessions_by_id) != l->sessions ||
-        m->groups.count != l->groups || map_count(&m->members) != l->members ||
+        m->groups.count != l->groups || l->all_members != l->members ||
         m->message_count != l->messages || map_count(&m->messages_by_client_id) != l->client_ids)
         return false;
     for (uint32_t i = 0; i < m->users.count; i++) {

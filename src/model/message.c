@@ -226,6 +226,27 @@ bool state_index_messages(struct model *m, struct message *const *messages, uint
     return true;
 }
 
+void state_forget_messages(struct model *m, struct group *g)
+{
+    for (uint32_t i = 0; i < g->messages.count; i++) {
+        struct message *msg = vec_at(&g->messages, i);
+        /* The tables are larger than any cache, and the message's place in them is at random. */
+        if (i + STATE_BATCH < g->messages.count) {
+            const struct message *soon = vec_at(&g->messages, i + STATE_BATCH);
+            map_prefetch(&m->messages_by_id, uuid_hash(&soon->id));
+        }
+        map_remove(&m->messages_by_id, uuid_hash(&msg->id), &msg->id);
+        if (msg->client_id_len > 0) {
+            struct client_key key = {msg->author, message_client_id(msg)};
+            map_remove(&m->messages_by_client_id, client_key_hash(&key), &key);
+        }
+        explicit_bzero(msg->texts, (size_t)msg->client_id_len + msg->data_len);
+        state_free_message(m, msg);
+    }
+    m->message_count -= g->messages.count;
+    vec_release(&g->messages);
+}
+
 void apply_message_post(struct model *m, const struct record_message_post *r,
                         const struct commit *c)
 {

@@ -67,7 +67,8 @@ struct session {
 
 enum role { ROLE_MEMBER, ROLE_OWNER, ROLE_ADMIN, ROLE_COUNT };
 
-enum membership { MEMBERSHIP_ACTIVE, MEMBERSHIP_LEFT, MEMBERSHIP_REMOVED };
+/* ENDED: was a member when the group was deleted. */
+enum membership { MEMBERSHIP_ACTIVE, MEMBERSHIP_LEFT, MEMBERSHIP_REMOVED, MEMBERSHIP_ENDED };
 
 /* A time of membership, in cursors, both ends included; `to` is UINT64_MAX while it lasts. */
 struct span {
@@ -124,18 +125,37 @@ struct grant {
     int64_t time;
 };
 
+enum group_kind { GROUP_PLAIN, GROUP_DIRECT, GROUP_KIND_COUNT };
+enum join { JOIN_MEMBERS, JOIN_OPEN, JOIN_COUNT };
+enum history { HISTORY_JOINED, HISTORY_ALL, HISTORY_COUNT };
+
+/* What may be changed of a group. */
+struct settings {
+    struct bytes name;
+    uint8_t join;
+    uint8_t history;
+};
+
+enum setting { SETTING_NAME = 1, SETTING_JOIN = 2, SETTING_HISTORY = 4, SETTING_ALL = 7 };
+
 /* What a group tells as a state and not as its history, so that it needs the same room however
- * often it changes. Most groups have none. */
+ * often it changes: events 71, 74 and 75. Most groups have none. */
 struct notices {
+    uint64_t cursor; /* of the newest change of its settings, or of its end; 0: neither */
+    int64_t time;
+    const struct user *by;
+    struct settings first; /* as it was made, where they were changed */
     struct list grants;
 };
 
 struct group {
     uint32_t number;
     struct uuid id;
+    uint8_t kind, join, history;
+    bool deleted;            /* found by its number only; all that is left is that it was there */
     uint64_t cursor;         /* of the record that made it */
     uint64_t last_cursor;    /* of the newest message or change */
-    struct bytes name;       /* in one allocation with the group */
+    struct bytes name;       /* the first is in one allocation with the group */
     uint32_t founder_count;  /* the first so many of `members` came with the group */
     struct user *owner;      /* NULL while the group is empty */
     struct vec members;      /* struct member *, in order of first joining, for ever */
@@ -175,7 +195,7 @@ struct event {
     int64_t time;
     const struct group *group;
     const struct user *user;  /* author, reader, who joined or left, who made the group */
-    const struct user *by;    /* 72, 73, 74: who wanted it */
+    const struct user *by;    /* 71 to 75: who wanted it */
     const struct user *owner; /* 73: whose the group is since; NULL where it changed no hands */
     const struct message *message; /* 20, 22, 23 */
     const struct user *to;         /* the person who sees it (22, 23) */
@@ -253,6 +273,9 @@ static inline bool member_is_active(const struct member *mb)
 {
     return mb != NULL && mb->membership == MEMBERSHIP_ACTIVE;
 }
+
+/* The settings with which the group was made. */
+struct settings group_first_settings(const struct group *g);
 
 /* Was the member there at `cursor`? */
 bool member_saw(const struct member *mb, uint64_t cursor);

@@ -216,6 +216,28 @@ static void save_successions(struct saver *s, const struct group *g)
     flush(s, SAVED_successions);
 }
 
+/* The settings of now; SAVED_group has the first name. */
+static void put_settings(struct saver *s, const struct group *g, uint64_t grants,
+                         uint64_t successions)
+{
+    const struct notices *n = g->notices;
+    struct buf *b = &s->buf;
+
+    buf_add_u8(b, g->kind);
+    buf_add_u8(b, g->join);
+    buf_add_u8(b, g->history);
+    buf_add_varint(b, grants);
+    buf_add_varint(b, successions);
+    buf_add_varint(b, n != NULL ? n->cursor : 0);
+    if (n == NULL || n->cursor == 0)
+        return;
+    buf_add_varint(b, (uint64_t)n->time);
+    put_place(s, n->by->number);
+    buf_add_u8(b, n->first.join);
+    buf_add_u8(b, n->first.history);
+    buf_add_bytes(b, g->name);
+}
+
 /* Nothing for a group that has nothing but what records 1 to 9 say. */
 static void save_extra(struct saver *s, const struct group *g)
 {
@@ -225,14 +247,23 @@ static void save_extra(struct saver *s, const struct group *g)
         grants += ((const struct member *)vec_at(&g->active, i))->has_grant;
     for (uint32_t i = 0; i < g->changes.count; i++)
         successions += ((const struct change *)vec_at(&g->changes, i))->kind == CHANGE_SUCCEEDED;
-    if (grants + successions == 0)
+    if (grants + successions == 0 && (g->kind | g->join | g->history) == 0 &&
+        (g->notices == NULL || g->notices->cursor == 0))
         return;
-    buf_add_varint(&s->buf, grants);
-    buf_add_varint(&s->buf, successions);
+    put_settings(s, g, grants, successions);
     flush(s, SAVED_extra);
     if (grants > 0)
         save_grants(s, g->notices);
     save_successions(s, g);
+    s->extras++;
+}
+
+static void save_deleted(struct saver *s, const struct group *g)
+{
+    buf_add_varint(&s->buf, g->notices->cursor);
+    buf_add_varint(&s->buf, (uint64_t)g->notices->time);
+    put_place(s, g->notices->by->number);
+    flush(s, SAVED_deleted);
     s->extras++;
 }
 
@@ -274,9 +305,13 @@ static void save_group(struct saver *s, const struct group *g)
     buf_add_varint(b, g->active.count);
     buf_add_varint(b, g->changes.count);
     buf_add_varint(b, g->messages.count);
-    buf_add_bytes(b, g->name);
+    buf_add_bytes(b, group_first_settings(g).name);
     flush(s, SAVED_group);
     save_members(s, g);
+    if (g->deleted) {
+        save_deleted(s, g);
+        return;
+    }
     save_changes(s, g);
     save_messages(s, g);
     save_extra(s, g);
@@ -285,13 +320,16 @@ static void save_group(struct saver *s, const struct group *g)
 void model_save(const struct model *m, model_save_fn *fn, void *ctx)
 {
     struct saver s = {.fn = fn, .ctx = ctx};
+    uint64_t members = 0; /* also of groups that were deleted */
 
+    for (uint32_t i = 0; i < m->groups.count; i++)
+        members += ((const struct group *)vec_at(&m->groups, i))->members.count;
     buf_add_varint(&s.buf, m->cursor);
     buf_add_varint(&s.buf, (uint64_t)m->time);
     buf_add_varint(&s.buf, m->users.count);
     buf_add_varint(&s.buf, map_count(&m->sessions_by_id));
     buf_add_varint(&s.buf, m->groups.count);
-    buf_add_varint(&s.buf, map_count(&m->members));
+    buf_add_varint(&s.buf, members);
     buf_add_varint(&s.buf, m->message_count);
     buf_add_varint(&s.buf, map_count(&m->messages_by_client_id));
     flush(&s, SAVED_head);

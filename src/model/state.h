@@ -84,6 +84,24 @@ void state_succeed(struct group *g);
 /* The member's role was given to them by `by`; that there was such a thing is forgotten. */
 void state_grant(struct member *mb, const struct user *by, const struct commit *c);
 void state_forget_grant(struct member *mb);
+/* settings.c: what the group is called and so on from now on; a name of the past is freed. */
+void state_change_settings(struct group *g, const struct settings *to, const struct user *by,
+                           const struct commit *c);
+void state_free_name(struct group *g);
+/* Takes everything from a group that one that was deleted has not, but the list of who is active:
+ * nobody is any more. It has notices. */
+void state_bury(struct model *m, struct group *g);
+
+/* group.c: a group with its members, and its being told. */
+struct group *state_found_group(struct model *m, const struct record_group_create *r,
+                                const struct commit *c);
+void state_tell_founded(struct group *g, const struct commit *c);
+/* Takes them out of the tables by id and by group and user. */
+void state_unindex_group(struct model *m, const struct group *g);
+void state_unindex_member(struct model *m, const struct member *mb);
+/* message.c: frees all messages of the group. */
+void state_forget_messages(struct model *m, struct group *g);
+
 /* Makes the group's notices where there are none. */
 struct notices *state_notices(struct group *g);
 void state_free_notices(struct notices *n);

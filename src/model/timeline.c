@@ -19,7 +19,7 @@ struct source {
     uint32_t change;  /* span: place of the next change */
     uint32_t message_floor; /* receipt: own messages down to above this seq */
     uint8_t receipt;        /* the event type, 22 or 23; 0: another kind */
-    uint8_t notice;         /* the event type, 74; 0: another kind */
+    uint8_t notice;         /* the event type, 71, 74 or 75; 0: another kind */
     uint8_t role;           /* 74 */
 };
 
@@ -355,15 +355,51 @@ static void add_grants(struct timeline *t, const struct member *own)
     }
 }
 
-/* A source holds all that its notice says, so it stays true where the next change comes before it
- * is given; that one is in the next round. */
+/* The newest change of the group's settings, or its end. */
+static void add_notice(struct timeline *t, const struct member *own, enum event_type type)
+{
+    const struct notices *n = own->group->notices;
+
+    if (n->cursor != 0 && notice_counts(t, own, n->cursor, n->time))
+        heap_push(t, (struct source){.cursor = n->cursor,
+                                     .time = n->time,
+                                     .member = own,
+                                     .by = n->by,
+                                     .notice = (uint8_t)type});
+}
+
+static void add_notices(struct timeline *t, const struct member *own)
+{
+    if (own->group->deleted) {
+        if (own->membership == MEMBERSHIP_ENDED)
+            add_notice(t, own, EVENT_group_deleted);
+        return;
+    }
+    add_notice(t, own, EVENT_group_changed);
+    add_grants(t, own);
+}
+
+/*
+ * Is there nothing left to give, though there was when the round began? Of a group that was deleted
+ * meanwhile, and of settings that were changed again: that is told in the next round. (A grant's
+ * source holds all that it says, and stays true.)
+ */
+static bool source_is_stale(const struct source *s)
+{
+    const struct group *g = s->member->group;
+
+    if (g->deleted)
+        return s->notice != EVENT_group_deleted;
+    return s->notice == EVENT_group_changed && g->notices->cursor != s->cursor;
+}
+
 static bool notice_next(const struct source *s, struct event *out)
 {
     *out = (struct event){.type = (enum event_type)s->notice,
                           .cursor = s->cursor,
                           .time = s->time,
                           .group = s->member->group,
-                          .user = s->member->user,
+                          .user = s->notice == EVENT_role_given ? s->member->user : s->by,
                           .by = s->by,
                           .role = (enum role)s->role};
     return false;
@@ -384,7 +420,7 @@ static bool timeline_round(struct timeline *t)
                 add_span(t, mb, &mb->earlier[k]);
             add_span(t, mb, &mb->span);
             if (mb->group->notices != NULL)
-                add_grants(t, mb);
+                add_notices(t, mb);
         }
         add_receipts(t, mb);
     }
@@ -441,9 +477,15 @@ void timeline_free(struct timeline *t)
     free(t);
 }
 
-bool timeline_next(struct timeline *t, struct event *out)
+/* The source with the next event; NULL where there is nothing left at this instant. */
+static struct source *timeline_source(struct timeline *t)
 {
-    while (t->count == 0) {
+    for (;;) {
+        while (t->count > 0) {
+            if (!source_is_stale(&t->heap[0]))
+                return &t->heap[0];
+            heap_pop(t);
+        }
         if (t->in_round) {
             t->in_round = false;
             t->position = t->horizon;
@@ -453,9 +495,16 @@ bool timeline_next(struct timeline *t, struct event *out)
         t->all = false;
         t->newer_than = INT64_MIN;
         if (!more)
-            return false;
+            return NULL;
     }
-    struct source *s = &t->heap[0];
+}
+
+bool timeline_next(struct timeline *t, struct event *out)
+{
+    struct source *s = timeline_source(t);
+
+    if (s == NULL)
+        return false;
     bool more = s->receipt != 0  ? receipt_next(t, s, out)
                 : s->notice != 0 ? notice_next(s, out)
                                  : span_next(t, s, out);

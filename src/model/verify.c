@@ -29,7 +29,7 @@ static void verify_user(const struct model *m, const struct user *u, uint32_t nu
     for (uint32_t i = 0; i < u->memberships.count; i++) {
         const struct member *mb = vec_at(&u->memberships, i);
         ENSURE(mb->user == u);
-        ENSURE(model_member(m, mb->group, u) == mb);
+        ENSURE(model_member(m, mb->group, u) == (mb->group->deleted ? NULL : mb));
         active += member_is_active(mb);
     }
     ENSURE(u->active_groups == active);
@@ -74,6 +74,7 @@ static void verify_member(const struct model *m, const struct member *mb)
         edge = span->to;
     }
     ENSURE((mb->span.to == UINT64_MAX) == member_is_active(mb));
+    ENSURE(mb->membership != MEMBERSHIP_ENDED);
     if (member_is_active(mb))
         ENSURE(mb->active_at < g->active.count && vec_at(&g->active, mb->active_at) == mb);
     ENSURE((mb->role == ROLE_OWNER) == (g->owner == mb->user));
@@ -122,10 +123,13 @@ static void verify_changes(const struct group *g)
     }
 }
 
-static void verify_notices(const struct group *g, uint32_t granted)
+static void verify_notices(const struct model *m, const struct group *g, uint32_t granted)
 {
     uint64_t cursor = 0;
     int64_t time = 0;
+
+    ENSURE(g->notices->cursor <= g->last_cursor && g->notices->time <= m->time);
+    ENSURE(g->notices->cursor == 0 || g->notices->cursor > g->cursor);
 
     for (const struct list *l = g->notices->grants.next; l != &g->notices->grants; l = l->next) {
         const struct grant *gr = LIST_OWNER(l, struct grant, list);
@@ -152,6 +156,26 @@ static void verify_by_mark(const struct group *g)
     }
 }
 
+/* All that is left of a group that was deleted. */
+static void verify_deleted(const struct model *m, const struct group *g, uint32_t number)
+{
+    ENSURE(g->number == number && g->cursor < g->last_cursor && g->last_cursor <= m->cursor);
+    ENSURE(model_group_by_id(m, &g->id) == NULL);
+    ENSURE(g->notices->cursor == g->last_cursor && list_empty(&g->notices->grants));
+    ENSURE(g->owner == NULL && g->name.len == 0 && g->messages.count == 0);
+    ENSURE(g->changes.count == 0 && list_empty(&g->by_mark));
+    ENSURE((g->kind | g->join | g->history) == 0);
+    for (uint32_t i = 0; i < g->members.count; i++) {
+        const struct member *mb = vec_at(&g->members, i);
+        ENSURE(mb->group == g && mb->span_count == 1 && mb->earlier == NULL);
+        ENSURE(mb->span.from < mb->span.to && mb->span.to <= g->last_cursor);
+        ENSURE((mb->membership == MEMBERSHIP_ENDED) == (mb->span.to == g->last_cursor));
+        ENSURE(!member_is_active(mb) && mb->role == ROLE_MEMBER && !mb->has_grant);
+        ENSURE(mb->delivered.seq == 0 && list_empty(&mb->by_mark));
+        ENSURE(mb->last_own == 0 && mb->own_unread == 0);
+    }
+}
+
 static void verify_group(const struct model *m, const struct group *g, uint32_t number,
                          struct counts *counts)
 {
@@ -160,6 +184,7 @@ static void verify_group(const struct model *m, const struct group *g, uint32_t 
     ENSURE(g->number == number);
     ENSURE(g->cursor <= g->last_cursor && g->last_cursor <= m->cursor);
     ENSURE(model_group_by_id(m, &g->id) == g);
+    ENSURE(g->kind < GROUP_KIND_COUNT && g->join < JOIN_COUNT && g->history < HISTORY_COUNT);
     ENSURE(g->founder_count > 0 && g->founder_count <= g->members.count);
     for (uint32_t i = 0; i < g->members.count; i++) {
         const struct member *mb = vec_at(&g->members, i);
@@ -176,7 +201,7 @@ static void verify_group(const struct model *m, const struct group *g, uint32_t 
     verify_by_mark(g);
     ENSURE(g->notices != NULL || granted == 0);
     if (g->notices != NULL)
-        verify_notices(g, granted);
+        verify_notices(m, g, granted);
     verify_messages(m, g, counts);
     counts->members += g->members.count;
 }
@@ -184,15 +209,22 @@ static void verify_group(const struct model *m, const struct group *g, uint32_t 
 void model_verify(const struct model *m)
 {
     struct counts counts = {0};
+    uint32_t deleted = 0;
 
     for (uint32_t i = 0; i < m->users.count; i++)
         verify_user(m, vec_at(&m->users, i), i + 1, &counts);
-    for (uint32_t i = 0; i < m->groups.count; i++)
-        verify_group(m, vec_at(&m->groups, i), i + 1, &counts);
+    for (uint32_t i = 0; i < m->groups.count; i++) {
+        const struct group *g = vec_at(&m->groups, i);
+        deleted += g->deleted;
+        if (g->deleted)
+            verify_deleted(m, g, i + 1);
+        else
+            verify_group(m, g, i + 1, &counts);
+    }
     ENSURE(map_count(&m->users_by_id) == m->users.count);
     ENSURE(map_count(&m->users_by_name) == m->users.count);
     ENSURE(map_count(&m->users_by_email) == counts.emails);
-    ENSURE(map_count(&m->groups_by_id) == m->groups.count);
+    ENSURE(map_count(&m->groups_by_id) == m->groups.count - deleted);
     ENSURE(map_count(&m->sessions_by_id) == counts.sessions);
     ENSURE(map_count(&m->sessions_by_token) == counts.sessions);
     ENSURE(map_count(&m->members) == counts.members);

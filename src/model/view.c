@@ -46,9 +46,27 @@ static uint32_t span_after(const struct member *mb, uint64_t cursor)
     return low;
 }
 
+/* In a group whose history is for all, a member sees what there was until they went: all numbers up
+ * to this one. UINT32_MAX: in another. */
+static uint32_t seen_until(const struct member *mb)
+{
+    if (mb->group->history != HISTORY_ALL)
+        return UINT32_MAX;
+    return member_is_active(mb) ? mb->group->messages.count : newest_until(mb->group, mb->span.to);
+}
+
+bool view_sees(const struct member *mb, const struct message *msg)
+{
+    uint32_t until = seen_until(mb);
+    return until != UINT32_MAX ? msg->seq <= until : member_saw(mb, msg->cursor);
+}
+
 const struct message *view_from(const struct member *mb, uint32_t seq)
 {
-    const struct message *at = group_message(mb->group, seq > 0 ? seq : 1);
+    uint32_t until = seen_until(mb), low = seq > 0 ? seq : 1;
+    if (until != UINT32_MAX)
+        return low <= until ? group_message(mb->group, low) : NULL;
+    const struct message *at = group_message(mb->group, low);
 
     for (uint32_t i = at != NULL ? span_after(mb, at->cursor) : mb->span_count; i < mb->span_count;
          i++) {
@@ -62,7 +80,9 @@ const struct message *view_from(const struct member *mb, uint32_t seq)
 
 const struct message *view_until(const struct member *mb, uint32_t seq)
 {
-    uint32_t count = mb->group->messages.count;
+    uint32_t until = seen_until(mb), count = mb->group->messages.count;
+    if (until != UINT32_MAX)
+        return group_message(mb->group, seq < until ? seq : until);
     const struct message *at = group_message(mb->group, seq < count ? seq : count);
     uint32_t i = at != NULL ? span_after(mb, at->cursor) : 0;
 

@@ -69,6 +69,11 @@ ROUTES = {
     ("PATCH", "/groups/:id/members/:user_id"): (
         lambda scene: {"role": "admin"},
         row(NO_TOKEN, NO_TOKEN, FORBIDDEN, HIDDEN, NO_MEMBER, FORBIDDEN, 200)),
+    ("PATCH", "/groups/:id"): (
+        lambda scene: {"name": "another", "join": "open", "history": "all"},
+        row(NO_TOKEN, NO_TOKEN, FORBIDDEN, HIDDEN, NO_MEMBER, FORBIDDEN, 200)),
+    ("DELETE", "/groups/:id"): (
+        None, row(NO_TOKEN, NO_TOKEN, FORBIDDEN, HIDDEN, NO_MEMBER, FORBIDDEN, 200)),
     ("GET", "/users"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/users/me"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/users/:id"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),

@@ -2,7 +2,6 @@
 memory stays bounded."""
 import json
 import os
-import re
 import resource
 import select
 import socket
@@ -14,8 +13,12 @@ import pytest
 
 from kit import raw
 from kit.people import Rest, User
-from kit.server import PATIENCE, SANITIZED
+from kit.server import BINARY, PATIENCE
 from kit.socket import T_MESSAGE
+
+# A sanitizer keeps what was freed and shadows what is there: then numbers of bytes say nothing, and
+# less of everything must do.
+SANITIZED = any(word in BINARY.read_bytes() for word in (b"__asan_init", b"__tsan_init"))
 
 MIB = 1 << 20
 
@@ -101,7 +104,7 @@ def test_connections_leave_descriptors_for_the_journal(new_server):
     server = new_server(start=False, segment_size=65536, snapshot_after=0, head_timeout=3600)
     server.through = ["prlimit", "--nofile=130:130"]
     server.start()
-    assert server.err.wait(re.compile("at most 130 open files: 66 connections"))
+    assert "at most 130 open files: 66 connections" in server.err.text()
     user = User(Rest(server))
     group = user.group()
     sender = user.connect()

@@ -422,6 +422,10 @@ FIELDS = {
     8: ("session_end", "time:time user:u32 id:uuid"),
     9: ("sessions_end", "time:time user:u32 except:uuid"),
     20: ("member_role", "time:time group:u32 user:u32 by:u32 role:u8"),
+    21: ("group_update", "time:time group:u32 by:u32 fields:u8 join:u8 history:u8 name:text"),
+    22: ("group_delete", "time:time group:u32 by:u32"),
+    23: ("group_make", "time:time id:uuid owner:u32 groups_max:u32 join:u8 history:u8 name:text "
+                       "members:u32s"),
     24: ("member_leave", "time:time group:u32 user:u32 by:u32"),
 }
 
@@ -457,9 +461,10 @@ SAVED = {
     7: ("by_mark", "place:v"),
     8: ("change", "seq:v time:v kind:u8 user:v by:v"),
     9: ("message", "author:v seq:v time:v client_id_len:u8 data_len:v id:uuid"),
-    15: ("extra", "grants:v successions:v"),
+    15: ("extra", "kind:u8 join:u8 history:u8 grants:v successions:v seq:v"),
     16: ("grant", "member:v role:u8 seq:v time:v by:v"),
     17: ("succession", "change:v owner:v"),
+    18: ("deleted", "seq:v time:v by:v"),
     19: ("extras", "count:v"),
 }
 
@@ -484,6 +489,8 @@ def take_element(reader, kind):
     if kind == 9:
         element["client_id"] = reader.take(element.pop("client_id_len")).decode()
         element["data"] = reader.take(element.pop("data_len")).decode()
+    if kind == 15 and element["seq"]:
+        element.update(take_fields(reader, "time:v by:v first_join:u8 first_history:u8 name:rest"))
     return element
 
 
@@ -519,7 +526,7 @@ def elements(snapshot):
             yield name, element
             if not reader.left:
                 break
-            if kind < 5 or kind in (15, 19):
+            if kind < 5 or kind in (15, 18, 19):
                 raise wrong("it is too long")
     if head is None or head["seq"] != snapshot.seq:
         raise Damage(snapshot.name, 0, "its state is not that of its name")

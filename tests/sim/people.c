@@ -176,6 +176,43 @@ static uint32_t some_chief(const struct model *m, uint32_t number)
     return g && g->owner && !rng_one_in(4) ? g->owner->number : some_member(m, number);
 }
 
+static enum err make_open_group(struct engine *e)
+{
+    uint8_t numbers[4 * 2] = {0};
+    struct record r = {.type = RECORD_group_make};
+    r.group_make.time = engine_now(e);
+    r.group_make.id = new_id();
+    r.group_make.owner = some_user(engine_model(e));
+    r.group_make.join = (uint8_t)rng_below(JOIN_COUNT);
+    r.group_make.history = (uint8_t)rng_below(HISTORY_COUNT);
+    r.group_make.name = bytes_of(letters, 1 + (size_t)rng_below(20));
+    r.group_make.members.p = numbers;
+    r.group_make.members.count = 2;
+    numbers[0] = (uint8_t)r.group_make.owner;
+    numbers[4] = (uint8_t)some_user(engine_model(e));
+    return shadow_propose(e, &r);
+}
+
+/* Groups end seldom, or there would be none. */
+static enum err settle(struct engine *e)
+{
+    const struct model *m = engine_model(e);
+    uint32_t group = some_group(m);
+    struct record r = {.type = rng_one_in(20) ? RECORD_group_delete : RECORD_group_update};
+    if (r.type == RECORD_group_delete) {
+        r.group_delete = (struct record_group_delete){engine_now(e), group, some_chief(m, group)};
+    } else {
+        r.group_update = (struct record_group_update){engine_now(e),
+                                                      group,
+                                                      some_chief(m, group),
+                                                      (uint8_t)rng_below(8),
+                                                      (uint8_t)rng_below(JOIN_COUNT),
+                                                      (uint8_t)rng_below(HISTORY_COUNT),
+                                                      bytes_of(letters, (size_t)rng_below(20))};
+    }
+    return shadow_propose(e, &r);
+}
+
 static enum err govern(struct engine *e)
 {
     const struct model *m = engine_model(e);
@@ -233,8 +270,10 @@ enum err people_act(struct engine *e)
         return change_members(e, rng_percent(60));
     if (deed < 35)
         return end_sessions(e);
-    if (deed < 40)
+    if (deed < 39)
         return govern(e);
+    if (deed < 42)
+        return rng_one_in(6) ? make_open_group(e) : settle(e);
     if (deed < 75)
         return post(e);
     return mark(e);

@@ -16,15 +16,11 @@ if not BINARY.is_absolute():
 # How long anything may take before a test gives up; a sanitizer build may ask for more.
 PATIENCE = float(os.environ.get("GROUPS_CHAT_TEST_PATIENCE", "30"))
 
-CODE = BINARY.read_bytes() if BINARY.exists() else b""
-
-# A sanitizer keeps what was freed, shadows what is there and has an allocator of its own: with it
-# numbers of bytes say nothing, and less of everything must do.
-SANITIZED = any(word in CODE for word in (b"__asan_init", b"__tsan_init"))
-
 # GCC 12's ThreadSanitizer holds signals back until the next call that it watches, and about once in
 # a hundred starts loses the first. There SIGUSR1 may be sent again; elsewhere once is enough.
-SIGNAL_PATIENCE = [2, 2, PATIENCE] if b"__tsan_init" in CODE else [PATIENCE]
+SIGNAL_PATIENCE = [PATIENCE]
+if BINARY.exists() and b"__tsan_init" in BINARY.read_bytes():
+    SIGNAL_PATIENCE = [2, 2, PATIENCE]
 
 # Tests that are not about these run without them.
 QUIET = {

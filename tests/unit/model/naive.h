@@ -41,13 +41,16 @@ struct naive {
     uint64_t random;
     uint32_t users, groups_max;
     bool stay; /* nobody leaves */
+    bool keep; /* no group is deleted */
     uint64_t active[NAIVE_GROUPS];
     uint64_t since[NAIVE_GROUPS]
                   [NAIVE_USERS]; /* of the newest coming, then the place in the list */
     uint32_t owner[NAIVE_GROUPS];
     enum role role[NAIVE_GROUPS][NAIVE_USERS];
     struct naive_event grants[NAIVE_GROUPS][NAIVE_USERS]; /* the newest; cursor 0: none */
-    uint32_t authors[NAIVE_GROUPS][NAIVE_MAX];            /* by seq */
+    struct naive_event notice[NAIVE_GROUPS];              /* newest settings, or the end */
+    bool deleted[NAIVE_GROUPS];
+    uint32_t authors[NAIVE_GROUPS][NAIVE_MAX]; /* by seq */
     uint32_t posts[NAIVE_GROUPS];
     struct naive_mark marks[NAIVE_GROUPS][NAIVE_USERS][2]; /* delivered, read */
     struct naive_event events[NAIVE_MAX];                  /* messages and changes */
@@ -275,6 +278,51 @@ static inline void naive_role(struct naive *n, uint32_t group)
     naive_owner(n, group);
 }
 
+static inline void naive_notice(struct naive *n, struct naive_event e)
+{
+    e.by = e.user;
+    assert_int_equal(n->w.told_count, 1);
+    assert_true(naive_was_told(n, &e));
+    n->notice[e.group] = e;
+}
+
+static inline void naive_settings(struct naive *n, uint32_t group)
+{
+    uint32_t by = naive_user(n), fields = naive_below(n, 8);
+    struct settings to = {bytes_of("a name", naive_below(n, 3)), (uint8_t)naive_below(n, 2),
+                          (uint8_t)naive_below(n, 2)};
+
+    if (world_update(&n->w, group, by, fields, to) == ERR_ok)
+        naive_notice(n, naive_event_now(n, EVENT_group_changed, group, by));
+}
+
+/* Nothing is told any more of what was, but that it is over. */
+static inline void naive_delete(struct naive *n, uint32_t group)
+{
+    uint32_t by = naive_user(n), kept = 0;
+
+    if (world_delete(&n->w, group, by) != ERR_ok)
+        return;
+    naive_notice(n, naive_event_now(n, EVENT_group_deleted, group, by));
+    for (uint32_t i = 0; i < n->event_count; i++) {
+        if (n->events[i].group != group)
+            n->events[kept++] = n->events[i];
+    }
+    n->event_count = kept;
+    memset(n->marks[group], 0, sizeof n->marks[group]);
+    memset(n->grants[group], 0, sizeof n->grants[group]);
+    n->active[group] = 0;
+    n->deleted[group] = true;
+}
+
+/* Will what was to be told be told no more, since something newer says it? */
+static inline bool naive_is_stale(const struct naive *n, const struct naive_event *e)
+{
+    if (n->deleted[e->group])
+        return e->type != EVENT_group_deleted;
+    return e->type == EVENT_group_changed && n->notice[e->group].cursor != e->cursor;
+}
+
 static inline void naive_post(struct naive *n, uint32_t group)
 {
     uint32_t author = naive_user(n);
@@ -304,7 +352,7 @@ static inline void naive_receipt(struct naive *n, uint32_t group)
 /* Commits one random record, or two where the first is refused, and checks what is told. */
 static inline void naive_step(struct naive *n)
 {
-    uint32_t groups = model_group_count(n->w.m), what = naive_below(n, 18);
+    uint32_t groups = model_group_count(n->w.m), what = naive_below(n, 20);
 
     world_hush(&n->w);
     /* A clock that stands still, and one that was set back. */
@@ -317,8 +365,12 @@ static inline void naive_step(struct naive *n)
         naive_post(n, 1 + naive_below(n, groups));
     else if (what < 16)
         naive_receipt(n, 1 + naive_below(n, groups));
-    else
+    else if (what < 18)
         naive_role(n, 1 + naive_below(n, groups));
+    else if (what < 19 || n->stay || n->keep || naive_below(n, 5) > 0)
+        naive_settings(n, 1 + naive_below(n, groups));
+    else
+        naive_delete(n, 1 + naive_below(n, groups));
 }
 
 static inline void naive_init(struct naive *n, uint64_t seed, uint32_t users, uint32_t groups)
@@ -432,6 +484,9 @@ static inline void naive_want(const struct naive *n, const struct naive_question
         for (int kind = 0; kind < 2; kind++)
             (q->all ? naive_want_each : naive_want_newest)(n, q, group, kind, out);
         naive_want_grants(n, q, group, out);
+        const struct naive_event *e = &n->notice[group];
+        if (e->cursor > q->after && e->time > q->newer_than && naive_in(e->seen, q->user))
+            naive_add(out->events, &out->count, *e);
     }
     qsort(out->events, out->count, sizeof *out->events, naive_order);
 }

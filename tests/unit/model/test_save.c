@@ -265,6 +265,19 @@ static void rich(struct world *w)
     assert_int_equal(world_add(w, 1, 2, 1), ERR_ok);
     assert_int_equal(world_leave(w, 1, 1, 1), ERR_ok);
     assert_int_equal(world_role(w, 1, 2, 3, ROLE_OWNER), ERR_ok);
+    /* Settings as they were made, settings that were changed, and the end. */
+    r = world_make_record(w, 3, WORLD_U32S(3, 1), JOIN_OPEN, HISTORY_ALL);
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    assert_int_equal(world_update(w, 2, 2, SETTING_NAME | SETTING_HISTORY,
+                                  (struct settings){BYTES("now"), JOIN_MEMBERS, HISTORY_ALL}),
+                     ERR_ok);
+    world_group(w, 1, WORLD_U32S(1, 2, 3));
+    assert_int_equal(world_leave(w, 4, 3, 3), ERR_ok);
+    assert_int_equal(world_add(w, 4, 3, 1), ERR_ok);
+    assert_int_equal(world_leave(w, 4, 2, 2), ERR_ok);
+    world_post(w, 4, 1, "over");
+    assert_int_equal(world_mark(w, 4, 3, 1, WORLD_READ), ERR_ok);
+    assert_int_equal(world_delete(w, 4, 1), ERR_ok);
 }
 
 /* Without one record, with one of them twice, with two of them in the other order: never the state
@@ -336,7 +349,8 @@ static void test_every_bit(void **state)
     assert_true(refused > 0 && taken > 0);
     for (uint32_t i = 0; i < s.count; i++) {
         size_t len = s.records[i].len;
-        bool open_end = s.records[i].type == SAVED_session || s.records[i].type == SAVED_group;
+        bool open_end = s.records[i].type == SAVED_session || s.records[i].type == SAVED_group ||
+                        s.records[i].type == SAVED_extra;
         for (size_t cut = 0; cut <= len + 1; cut++) {
             s.records[i].len = cut;
             if (s.records[i].at + cut > s.bytes.len || cut == len)

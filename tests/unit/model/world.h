@@ -92,10 +92,10 @@ static inline uint64_t world_bit(const struct user *u)
 static inline uint64_t world_members_bits(const struct group *g)
 {
     uint64_t bits = 0;
-    for (uint32_t i = 0; i < g->members.count; i++) {
-        const struct member *mb = vec_at(&g->members, i);
-        if (member_is_active(mb))
-            bits |= world_bit(mb->user);
+    /* Of a group that ends, those who were there until then. */
+    for (uint32_t i = 0; i < g->active.count; i++) {
+        const struct member *mb = vec_at(&g->active, i);
+        bits |= world_bit(mb->user);
     }
     return bits;
 }
@@ -217,6 +217,21 @@ static inline struct record world_group_record(struct world *w, uint32_t owner,
     return r;
 }
 
+static inline struct record world_make_record(struct world *w, uint32_t owner,
+                                              struct record_u32s members, enum join join,
+                                              enum history history)
+{
+    struct record r = {.type = RECORD_group_make};
+    r.group_make.time = w->now;
+    r.group_make.id = world_uuid(++w->ids);
+    r.group_make.owner = owner;
+    r.group_make.join = (uint8_t)join;
+    r.group_make.history = (uint8_t)history;
+    r.group_make.name = BYTES("the group");
+    r.group_make.members = members;
+    return r;
+}
+
 static inline struct record world_post_record(struct world *w, uint32_t group, uint32_t author,
                                               const char *client_id, const char *data)
 {
@@ -294,6 +309,21 @@ static inline enum err world_role(struct world *w, uint32_t group, uint32_t user
 {
     struct record r = {.type = RECORD_member_role,
                        .member_role = {w->now, group, user, by, (uint8_t)role}};
+    return world_commit(w, &r);
+}
+
+static inline enum err world_update(struct world *w, uint32_t group, uint32_t by, unsigned fields,
+                                    struct settings to)
+{
+    struct record r = {
+        .type = RECORD_group_update,
+        .group_update = {w->now, group, by, (uint8_t)fields, to.join, to.history, to.name}};
+    return world_commit(w, &r);
+}
+
+static inline enum err world_delete(struct world *w, uint32_t group, uint32_t by)
+{
+    struct record r = {.type = RECORD_group_delete, .group_delete = {w->now, group, by}};
     return world_commit(w, &r);
 }
 
