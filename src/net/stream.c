@@ -1,6 +1,7 @@
 #include "net/stream.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 static long result(ssize_t n)
@@ -28,9 +29,8 @@ long stream_writev(int fd, const struct iovec *parts, int count)
 
 bool stream_has_ended(int fd)
 {
-    char byte;
-    long n = result(recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT));
-    return n == 0 || n == STREAM_GONE;
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) > 0;
 }
 
 void stream_end(int fd)

@@ -17,7 +17,7 @@ long stream_read(int fd, void *to, size_t len);
 /* Some or all of the bytes; no SIGPIPE. */
 long stream_write(int fd, const void *from, size_t len);
 long stream_writev(int fd, const struct iovec *parts, int count);
-/* Has the peer ended its half, or gone? Moves nothing. False where bytes wait before the end. */
+/* Has the peer ended its half, or gone? Moves nothing, and what waits to be read hides nothing. */
 bool stream_has_ended(int fd);
 /* Says that nothing more is written, so that the peer reads all of it before the end. */
 void stream_end(int fd);

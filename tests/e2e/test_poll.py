@@ -3,6 +3,7 @@ import json
 import random
 import signal
 import threading
+import time
 
 import pytest
 
@@ -164,17 +165,20 @@ def test_fields_that_are_refused(pair, query):
     assert_error(pair[0].call("GET", f"/events?{query}"), 400, "invalid_field")
 
 
-def test_so_many_wait_and_no_more(new_server):
-    rest = Rest(new_server(polls_max=2, user_rate=0, address_rate=0))
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["all", "more"])
+def test_so_many_wait_and_no_more(new_server, sent):
+    rest = Rest(new_server(polls_max=2, user_rate=0, address_rate=0, poll_wait_max=3600))
     user1, user2 = User(rest), User(rest)
-    waiting = [Waiting(user1, now(user1)), Waiting(user1, now(user1))]
+    waiting = [Waiting(user1, now(user1), wait=3600) for _ in range(2)]
     answer = user2.call("GET", f"/events?after={now(user2)}&wait={LONG}")
     assert_error(answer, 503, "busy")
     assert int(answer.headers["retry-after"]) >= 1
-    # A client that goes away makes room, in its time.
+    # A client that goes away makes room, long before its wait is over, whatever it sent before.
+    waiting[0].connection.send(sent)
     waiting[0].gives_up()
+    end = time.monotonic() + PATIENCE
     while user2.call("GET", f"/events?after={now(user2)}&wait=1").status_code == 503:
-        pass
+        assert time.monotonic() < end
     user2.group(user1)
     assert types(waiting[1].answer()) == [T_GROUP]
 
