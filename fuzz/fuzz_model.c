@@ -131,7 +131,7 @@ static uint16_t next_payload(struct input *in, struct buf *out)
 /* ---- what must hold ---------------------------------------------------------------------------
  */
 
-struct history {
+struct past {
     struct model *m;
     struct buf payloads;
     struct {
@@ -145,13 +145,13 @@ struct history {
 
 static void check_event(void *ctx, const struct event *e)
 {
-    const struct history *h = ctx;
+    const struct past *h = ctx;
     ENSURE(e->cursor == model_cursor(h->m) && e->time == model_time(h->m));
     ENSURE(e->user != NULL);
     ENSURE(e->session == NULL || model_session_by_id(h->m, &e->session->id) == e->session);
 }
 
-static void commit(struct history *h, uint16_t type, struct bytes payload)
+static void commit(struct past *h, uint16_t type, struct bytes payload)
 {
     struct event_sink sink = {h, check_event};
     struct record r;
@@ -174,7 +174,7 @@ static void commit(struct history *h, uint16_t type, struct bytes payload)
     buf_add_bytes(&h->payloads, payload);
 }
 
-static void check_replay(const struct history *h)
+static void check_replay(const struct past *h)
 {
     uint8_t first[MODEL_DIGEST_LEN], second[MODEL_DIGEST_LEN];
     struct model *again = model_new();
@@ -209,6 +209,18 @@ static void check_snapshot(const struct model *m)
     model_free(again);
 }
 
+/* Also of a group that was deleted, which the tables have forgotten. */
+static const struct member *member_of(const struct model *m, const struct group *g,
+                                      const struct user *u)
+{
+    for (uint32_t i = 0; g->deleted && i < g->members.count; i++) {
+        const struct member *mb = vec_at(&g->members, i);
+        if (mb->user == u)
+            return mb;
+    }
+    return model_member(m, g, u);
+}
+
 /* In order, all seen by the user, and at its end where the model is. */
 static uint32_t read_timeline(const struct model *m, struct timeline *t, const struct user *u)
 {
@@ -219,7 +231,8 @@ static uint32_t read_timeline(const struct model *m, struct timeline *t, const s
     for (; timeline_next(t, &e); count++) {
         ENSURE(e.cursor >= cursor && e.cursor <= model_cursor(m) && e.time <= model_time(m));
         ENSURE(e.cursor > cursor || e.to == u);
-        ENSURE(member_saw(model_member(m, e.group, u), e.cursor));
+        ENSURE(member_saw(member_of(m, e.group, u), e.cursor));
+        ENSURE(e.group->deleted == (e.type == EVENT_group_deleted));
         /* More of the same cursor may follow. */
         ENSURE(timeline_position(t) + 1 >= e.cursor && timeline_position(t) <= model_cursor(m));
         cursor = e.cursor;
@@ -244,7 +257,7 @@ static void check_timelines(const struct model *m)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct history h;
+    static struct past h;
     struct input in = {.p = data, .left = size};
     struct buf payload = {0};
 

@@ -65,6 +65,16 @@ def talk(story, count=3):
     return story.receipt_mark(group=1, user=2, seq=2, kind=1)
 
 
+def settings():
+    story = talk(people()).group_make(id=25, owner=2, name="o", members=[2], join=1, history=1)
+    story.member_add(group=2, user=4, by=4).message_post(id=26, group=2, author=4, data="x")
+    story.group_update(group=1, by=1, fields=1, name="new").group_update(group=1, by=1, fields=7, join=1)
+    story.member_add(group=1, user=4, by=4).group_update(group=1, by=2, fields=2)
+    story.member_role(group=1, user=2, by=1, role=2).member_leave(group=1, user=3, by=2)
+    story.group_delete(group=1, by=2).group_delete(group=1, by=1).message_post(id=27, group=1, author=2)
+    return story.member_add(group=1, user=3, by=2).group_update(group=1, by=1, fields=1, name="z")
+
+
 STORIES = {
     "talk": talk(people()),
     "roles": talk(talk(people()).member_role(group=1, user=2, by=1, role=2)
@@ -72,6 +82,7 @@ STORIES = {
                   .member_role(group=1, user=2, by=1, role=1).member_role(group=1, user=4, by=2, role=2)
                   .member_leave(group=1, user=2, by=2).member_leave(group=1, user=1, by=1)
                   .member_role(group=1, user=4, by=4, role=0)),
+    "settings": settings(),
 }
 
 

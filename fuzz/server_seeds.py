@@ -77,6 +77,10 @@ def role(token, user, what, client=2):
     return request(client, "PATCH", f"/groups/{GROUP}/members/{user}", {"role": what}, token)
 
 
+def change(token, client=2, **settings):
+    return request(client, "PATCH", f"/groups/{GROUP}", settings, token)
+
+
 def at_once(*steps):
     """All of it in one turn."""
     return tuple(step for step in steps if step != TURN) + (TURN,)
@@ -193,6 +197,22 @@ STORIES = {
     + rpc(0, 60, {"group_id": GROUP}) + rpc(0, 41, {"group_id": GROUP, "seq": 1}) + (b"w2000", b"w4000")
     + get("/events?after=6", 1, 2) + get("/events?after=6", 1, 3) + get("/events?after=6", 1, 4)
     + (b"x3", b"w1000", b"x4", b"q", TURN, b"w1000", TURN),
+    "settings": MEET + LISTEN + connect(2, 3) + register(3, "carl") + send(0, "one")
+    + change(0, name="new") + change(1, name="no") + change(0, name="new") + change(0, name="")
+    + request(3, "PUT", f"/groups/{GROUP}/join", {"user_id": nth(ID, 5)}, 2)
+    + change(0, join="open", history="all") + change(0, join="x")
+    + request(3, "PUT", f"/groups/{GROUP}/join", {"user_id": nth(ID, 5)}, 2)
+    + gets(f"/groups/{GROUP}/messages", f"/groups/{GROUP}", token=2) + rpc(1, 20, {"after": 4})
+    + request(2, "POST", "/groups", {"name": "o", "user_ids": [], "join": "open", "history": "all"}, 0)
+    + rpc(0, 20, {}),
+    "deleted": MEET + LISTEN + connect(2, 3) + send(0, "one", client_id="c") + send(1, "two")
+    + rpc(1, 42, {"group_id": GROUP, "seq": 1}) + role(0, BERT, "admin")
+    + request(2, "DELETE", f"/groups/{GROUP}", None, 1)
+    + at_once(*request(2, "DELETE", f"/groups/{GROUP}", None, 0), *send(1, "late", id=1),
+              *request(3, "GET", "/events?after=9", None, 1))
+    + (b"s",) + send(0, "gone", client_id="c") + change(0, name="x") + get(f"/messages/{nth(MESSAGE, 0)}")
+    + gets("/sync", f"/groups/{GROUP}", f"/groups/{GROUP}/messages", token=1)
+    + rpc(0, 20, {}) + rpc(1, 20, {"after": 6}) + rpc(1, 42, {"message_id": nth(MESSAGE, 0)}),
     "rates": MEET + LISTEN + connect(2) + sum((get("/users/me") for _ in range(45)), ())
     + sum((rpc(0, 10, {}) for _ in range(45)), ()) + (b"w3000",) + get("/users/me") + rpc(0, 10, {}, id=1)
     + sum((rpc(1, 10, {}) for _ in range(90)), ()),
