@@ -58,8 +58,9 @@ LIBS     := -lev -lhttp_parser -lwslay -lb2 -lsodium -lutf8proc -linih
 PACKAGES_BUILD := gcc libc6-dev make libev-dev libhttp-parser-dev libwslay-dev libb2-dev \
                   libsodium-dev libutf8proc-dev libinih-dev
 PACKAGES_TEST  := curl libcmocka-dev libjansson-dev libjsmn-dev uuid-dev python3 python3-pytest python3-requests \
-                  python3-pytest-xdist python3-websockets python3-hypothesis python3-jsonschema
-PACKAGES_CHECK := clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm-14 valgrind
+                  python3-pytest-xdist python3-websockets python3-hypothesis python3-jsonschema python3-yaml
+PACKAGES_CHECK := clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm-14 valgrind \
+                  $(if $(shell command -v npm),,npm)
 
 # $(call install,packages,why): asks dpkg what is missing, says so, installs that.
 define install
@@ -269,9 +270,10 @@ test-run:
 
 # ---- checks -----------------------------------------------------------------------------------------
 
-.PHONY: check check-static check-address check-thread check-tsan check-valgrind coverage format
+.PHONY: check check-static check-contracts check-address check-thread check-tsan check-valgrind coverage format
 check: deps-check
 	@$(MAKE) --no-print-directory check-static
+	@$(MAKE) --no-print-directory check-contracts
 	@$(MAKE) --no-print-directory check-address
 	@$(MAKE) --no-print-directory check-thread
 	@$(MAKE) --no-print-directory -j$(JOBS) unit-build
@@ -286,6 +288,18 @@ check-static:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/werror WERROR=-Werror all
 	sh tests/check/cppcheck.sh
 	sh tests/check/tidy.sh
+
+# The last version that Debian's node runs. No package runs a script of its own while it is installed.
+REDOCLY_VERSION := 1.34.5
+REDOCLY := build/redocly-$(REDOCLY_VERSION)/node_modules/.bin/redocly
+$(REDOCLY):
+	@echo "Installing with npm below build/, to check: @redocly/cli@$(REDOCLY_VERSION)"
+	$(Q)npm install --no-fund --no-audit --ignore-scripts --loglevel=error \
+	    --prefix build/redocly-$(REDOCLY_VERSION) @redocly/cli@$(REDOCLY_VERSION)
+
+check-contracts: $(REDOCLY)
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
+	    $(REDOCLY) lint --config tests/check/redocly.yaml
 
 check-address:
 	@$(MAKE) --no-print-directory SAN=address -j$(JOBS) all unit-build fuzz-build

@@ -3,6 +3,7 @@ import itertools
 
 import requests
 
+from . import contract
 from .secrets import HASH
 from .socket import Socket
 from .server import PATIENCE
@@ -29,6 +30,8 @@ class Rest:
             fields.setdefault("authorization", f"bearer {token}")
         answer = self.http.request(method, self.server.http(path), json=body, headers=fields,
                                    timeout=PATIENCE)
+        contract.check_answer(method, path, answer.status_code, answer.headers, answer.text,
+                              answer.json)
         self.learn(body, answer)
         return answer
 

@@ -9,6 +9,7 @@ import threading
 
 import websockets
 
+from . import contract
 from .secrets import HASH, Secrets
 from .server import PATIENCE
 
@@ -88,6 +89,7 @@ class Socket:
         self.url = url
         self.secrets = secrets or Secrets()
         self.ids = itertools.count(1)
+        self.methods = {}
         self.incoming = queue.Queue()
         self.waiting = collections.deque()
         self.closed = None
@@ -113,6 +115,8 @@ class Socket:
 
     def rpc(self, method, body=None, **envelope):
         """An RPC without waiting for anything."""
+        if "id" in envelope:
+            self.methods[str(envelope["id"])] = method
         self.send_text(json.dumps({"method": method, **envelope,
                                    "body": {} if body is None else body}))
 
@@ -123,6 +127,7 @@ class Socket:
         if isinstance(item, Closed):
             self.closed = item
             raise item
+        contract.check_event(item, self.methods.get(str(item.get("id"))))
         if item.type == T_REPLY:
             self.secrets.check("a reply", item.raw, [HASH])
         return item
