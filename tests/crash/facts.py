@@ -28,7 +28,8 @@ class Facts:
 
 
 class Officer:
-    """Gives roles to the members of a group, one call after the other."""
+    """Gives roles to the members of a group and names to it, makes others and ends them, one call
+    after the other."""
 
     def __init__(self, ledger, server):
         rest = Rest(server)
@@ -37,11 +38,14 @@ class Officer:
         self.owner = User(rest, "officer")
         self.members = [User(rest, f"private{i}") for i in range(3)]
         self.group = self.owner.group(*self.members)
+        self.names = 0
+        self.others = []
+        self.facts.certain["name"] = "group_1"
         for member in self.members:
             self.facts.certain["role", member.id] = "member"
 
     def acts(self):
-        return [self.give_role]
+        return [self.give_role, self.give_name, self.make_or_end]
 
     async def run(self):
         loop = asyncio.get_running_loop()
@@ -58,9 +62,30 @@ class Officer:
         self.facts.change(("role", member.id), role, lambda: self.owner.call(
             "PATCH", f"/groups/{self.group}/members/{member.id}", {"role": role}))
 
+    def give_name(self):
+        self.names += 1
+        self.facts.change("name", f"name {self.names}", lambda: self.owner.call(
+            "PATCH", f"/groups/{self.group}", {"name": f"name {self.names}"}))
+
+    def make_or_end(self):
+        if self.others:
+            group = self.others.pop()
+            self.facts.change(("ended", group), True,
+                              lambda: self.owner.call("DELETE", f"/groups/{group}"))
+        else:
+            group = self.owner.group(self.members[0])
+            self.facts.certain["ended", group] = False
+            self.others.append(group)
+
     def check(self):
         """Everything is as it was said to be."""
         assert self.facts.changes > 0
+        self.facts.check("name", self.owner.ok(200, "GET", f"/groups/{self.group}")["name"])
+        made = [key[1] for key in self.facts.certain if key[0] == "ended"]
+        for group in made[-100:]:
+            answer = self.members[0].call("GET", f"/groups/{group}")
+            assert answer.status_code in (200, 404)
+            self.facts.check(("ended", group), answer.status_code == 404)
         there = self.owner.ok(200, "GET", f"/groups/{self.group}/members")["members"]
         roles = {member["user_id"]: member["role"] for member in there}
         assert roles.pop(self.owner.id) == "owner"
