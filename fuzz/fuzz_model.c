@@ -5,7 +5,8 @@
  *
  * A record is a type byte and then its fields, made small so that they meet: ids from one byte,
  * users and groups by numbers up to 7, short texts. A type byte with the high bit set takes a
- * length and a payload as it is. At the end each user asks for all and for what is new, in pieces.
+ * length and a payload as it is. All the while somebody catches up, a few events behind each
+ * record; at the end each user asks for all and for what is new.
  */
 #include "base/crypto.h"
 #include "base/ensure.h"
@@ -141,6 +142,9 @@ struct past {
         uint64_t cursor;
     } records[RECORDS_MAX];
     uint32_t count;
+    struct timeline *open; /* of somebody who catches up meanwhile, or NULL */
+    const struct user *reader;
+    uint64_t told; /* cursor of the last event that they were given */
 };
 
 static void check_event(void *ctx, const struct event *e)
@@ -242,6 +246,49 @@ static uint32_t read_timeline(const struct model *m, struct timeline *t, const s
     return count;
 }
 
+/* Reads all that an event refers to, so that a sanitizer sees what is there no more. */
+static void touch(const struct event *e)
+{
+    static volatile uint8_t sum;
+    struct bytes texts[] = {e->group->name, e->message ? message_data(e->message) : BYTES(""),
+                            e->message ? message_client_id(e->message) : BYTES("")};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        for (size_t k = 0; k < texts[i].len; k++)
+            sum ^= texts[i].p[k];
+}
+
+static void close_reader(struct past *h)
+{
+    timeline_free(h->open);
+    h->open = NULL;
+}
+
+/* Gives the one who catches up a few events, while others commit; once they have all, the next one
+ * begins, from the start or from the middle. */
+static void read_on(struct past *h, unsigned events)
+{
+    struct event e;
+    if (h->open == NULL && model_user_count(h->m) > 0) {
+        h->reader = model_user(h->m, 1 + h->count % model_user_count(h->m));
+        bool all = h->count % 3 == 0;
+        h->told = all || h->count % 3 == 1 ? 0 : model_cursor(h->m) / 2;
+        h->open = timeline_new(h->m, h->reader, h->told, all);
+    }
+    for (; h->open != NULL && events > 0; events--) {
+        if (!timeline_next(h->open, &e)) {
+            ENSURE(timeline_position(h->open) == model_cursor(h->m));
+            close_reader(h);
+            return;
+        }
+        ENSURE(e.cursor >= h->told && e.cursor <= model_cursor(h->m));
+        ENSURE(e.type != EVENT_message_posted || e.cursor > h->told);
+        ENSURE(member_saw(member_of(h->m, e.group, h->reader), e.cursor));
+        ENSURE(e.group->deleted == (e.type == EVENT_group_deleted));
+        touch(&e);
+        h->told = e.cursor;
+    }
+}
+
 static void check_timelines(const struct model *m)
 {
     for (uint32_t i = 1; i <= model_user_count(m); i++) {
@@ -269,7 +316,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         buf_reset(&payload);
         uint16_t type = next_payload(&in, &payload);
         commit(&h, type, buf_bytes(&payload));
+        read_on(&h, type % 3);
     }
+    close_reader(&h);
     check_replay(&h);
     check_snapshot(h.m);
     check_timelines(h.m);
