@@ -123,6 +123,9 @@ $(BUILD)/obj/%.o: %.c
 	$(say) CC $<
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
+# The assembler puts these into that object.
+$(BUILD)/obj/src/api/contract.o build/fuzzer/obj/src/api/contract.o: docs/openapi.yaml docs/asyncapi.yaml
+
 all: $(BUILD)/groups-chat
 .PHONY: all
 

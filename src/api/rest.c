@@ -48,6 +48,12 @@ void rest_answer(struct api *a, struct conn *c, int status, struct bytes body)
     answer_with(a, c, &answer);
 }
 
+void rest_answer_as(struct api *a, struct conn *c, struct bytes type, struct bytes body)
+{
+    struct http_answer answer = {.status = 200, .type = type, .body = body};
+    answer_with(a, c, &answer);
+}
+
 void rest_refuse(struct api *a, struct conn *c, enum err err, const struct problem *problem)
 {
     char extra[128] = "";

@@ -33,6 +33,9 @@ struct call {
 /* Answers with the JSON in `body`. */
 void rest_answer(struct api *a, struct conn *c, int status, struct bytes body);
 
+/* Answers 200 with what is not JSON. */
+void rest_answer_as(struct api *a, struct conn *c, struct bytes type, struct bytes body);
+
 /* Answers with an error. */
 void rest_refuse(struct api *a, struct conn *c, enum err err, const struct problem *problem);
 

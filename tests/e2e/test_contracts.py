@@ -128,6 +128,17 @@ def test_asyncapi_names_every_close_code():
     assert set(described) == sent - {0}
 
 
+@pytest.mark.parametrize("name", ["openapi.yaml", "asyncapi.yaml"])
+def test_the_server_gives_what_it_was_built_with(shared_rest, name):
+    text = (ROOT / "docs" / name).read_bytes()
+    for method, body in ("GET", text), ("HEAD", b""):
+        answer = shared_rest.call(method, f"/{name}")
+        assert answer.status_code == 200 and answer.content == body
+        assert answer.headers["content-type"] == "application/yaml"
+        assert answer.headers["content-length"] == str(len(text))
+    assert shared_rest.call("PUT", f"/{name}", {}).status_code == 405
+
+
 # ---- the kit itself -------------------------------------------------------------------------------
 
 ID = "470dab2c-b491-46e0-8b43-eb8ebc9f2d7b"

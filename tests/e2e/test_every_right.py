@@ -98,6 +98,8 @@ ROUTES = {
         row(NO_TOKEN, NO_TOKEN, 201, HIDDEN, NO_MEMBER, 201, 201)),
     ("GET", "/messages/:id"): (
         None, row(NO_TOKEN, NO_TOKEN, 200, NO_MESSAGE, 200, 200, 200)),
+    ("GET", "/openapi.yaml"): (None, row(200, 200, 200, 200, 200, 200, 200)),
+    ("GET", "/asyncapi.yaml"): (None, row(200, 200, 200, 200, 200, 200, 200)),
     # The handshake of a messaging URL: each asker's own.
     ("GET", "/:id"): (
         None,

@@ -41,7 +41,8 @@ class Rest:
         if isinstance(body, dict):
             secrets.learn_password(body.get("password"))
         if answer.ok:
-            secrets.learn_answer(answer.json() if answer.content else None)
+            is_json = answer.headers.get("content-type") == "application/json"
+            secrets.learn_answer(answer.json() if is_json and answer.content else None)
         else:
             secrets.check("an answer", f"{answer.headers}\n{answer.text}", [HASH])
 
