@@ -11,21 +11,26 @@
 
 /* ---- POST /groups ---------------------------------------------------------------------------- */
 
+static void answer_group(struct pending *p, int status, const struct uuid *id)
+{
+    struct buf *out = &p->api->body;
+
+    buf_reset(out);
+    BUF_ADD_LIT(out, "{\"id\":");
+    json_add_uuid(out, id);
+    BUF_ADD_LIT(out, "}");
+    rest_answer(p->api, p->conn, status, buf_bytes(out));
+}
+
 static void group_created(struct proposal *proposal, enum err err, uint64_t cursor)
 {
     struct pending *p = pending_of(proposal);
-    struct buf *out = &p->api->body;
 
     (void)cursor;
-    if (err != ERR_ok) {
+    if (err != ERR_ok)
         rest_refuse(p->api, p->conn, err, NULL);
-    } else {
-        buf_reset(out);
-        BUF_ADD_LIT(out, "{\"id\":");
-        json_add_uuid(out, &p->id);
-        BUF_ADD_LIT(out, "}");
-        rest_answer(p->api, p->conn, 201, buf_bytes(out));
-    }
+    else
+        answer_group(p, 201, &p->id);
     pending_finish(p);
 }
 
@@ -118,7 +123,7 @@ static struct record make_record(struct call *call, const struct uuid *id, const
     return r;
 }
 
-enum err groups_create(struct call *call, struct problem *problem)
+static enum err create_plain(struct call *call, struct problem *problem)
 {
     struct api *a = call->api;
     struct buf *numbers = &a->scratch;
@@ -142,6 +147,118 @@ enum err groups_create(struct call *call, struct problem *problem)
     if (err != ERR_ok)
         pending_finish(p);
     return err;
+}
+
+/* ---- POST /groups of a direct group ----------------------------------------------------------
+ */
+
+/* The two are there, be it by this request or before. */
+static void answer_direct(struct pending *p)
+{
+    const struct model *m = engine_model(p->api->engine);
+    const struct group *g = model_direct(m, p->user, model_user(m, p->other));
+
+    answer_group(p, uuid_equal(&g->id, &p->id) ? 201 : 200, &g->id);
+}
+
+static enum err propose_direct(struct pending *p)
+{
+    struct api *a = p->api;
+    struct record r = {.type = RECORD_direct_open,
+                       .direct_open = {.time = engine_now(a->engine),
+                                       .id = p->id,
+                                       .by = p->user->number,
+                                       .user = p->other,
+                                       .groups_max = a->limits.user_groups_max}};
+    return engine_propose(a->engine, &r, &p->proposal);
+}
+
+/* One record brings one of them back, so there may be another to propose: until nothing would
+ * change. */
+static void direct_opened(struct proposal *proposal, enum err err, uint64_t cursor)
+{
+    struct pending *p = pending_of(proposal);
+
+    (void)cursor;
+    if (err == ERR_ok)
+        err = propose_direct(p);
+    if (err == ERR_ok)
+        return;
+    if (err == ERR_duplicate)
+        answer_direct(p);
+    else
+        rest_refuse(p->api, p->conn, err, NULL);
+    pending_finish(p);
+}
+
+/* The one of "user_ids" who is not the caller. */
+static enum err read_other(struct call *call, uint32_t *other, struct problem *problem)
+{
+    struct buf *numbers = &call->api->scratch;
+
+    buf_reset(numbers);
+    enum err err = read_members(call, numbers, problem);
+    if (err != ERR_ok)
+        return err;
+    struct record_u32s list = {numbers->p, (uint32_t)(numbers->len / 4)};
+    for (uint32_t i = 0; i < list.count; i++) {
+        uint32_t number = record_u32s_at(&list, i);
+        *other = number != call->user->number ? number : *other;
+    }
+    return count_members(call->api, numbers) == 2
+               ? ERR_ok
+               : field_fault(call->api, problem,
+                             "user_ids of a direct group must hold one other user.");
+}
+
+static enum err create_direct(struct call *call, struct problem *problem)
+{
+    struct api *a = call->api;
+    uint32_t other = 0;
+
+    if (field_there(call->body, "join") || field_there(call->body, "history"))
+        return field_fault(a, problem, "A direct group has neither join nor history.");
+    enum err err = read_other(call, &other, problem);
+    if (err != ERR_ok)
+        return err;
+    struct pending *p = pending_new(a, call->conn);
+    p->id = uuid_random();
+    p->user = call->user;
+    p->other = other;
+    p->proposal.done = direct_opened;
+    err = propose_direct(p);
+    if (err == ERR_ok)
+        return ERR_ok;
+    if (err == ERR_duplicate)
+        answer_direct(p);
+    pending_finish(p);
+    return err == ERR_duplicate ? ERR_ok : err;
+}
+
+/* "kind", which is "group" where it is not there. */
+static enum err read_kind(struct call *call, bool *direct, struct problem *problem)
+{
+    struct bytes kind = BYTES("group");
+    enum err err = ERR_ok;
+
+    if (field_there(call->body, "kind"))
+        err = field_bytes(call->api, call->body, "kind", 0, SIZE_MAX, &kind, problem);
+    if (err != ERR_ok)
+        return err;
+    *direct = bytes_equal(kind, BYTES("direct"));
+    return *direct || bytes_equal(kind, BYTES("group"))
+               ? ERR_ok
+               : field_fault(call->api, problem, "kind must be \"group\" or \"direct\".");
+}
+
+enum err groups_create(struct call *call, struct problem *problem)
+{
+    bool direct;
+    enum err err = read_kind(call, &direct, problem);
+
+    if (err != ERR_ok)
+        return err;
+    return direct ? create_direct(call, problem) : create_plain(call, problem);
 }
 
 /* ---- PUT /groups/:id/join and /left ---------------------------------------------------------- */

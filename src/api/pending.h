@@ -30,6 +30,7 @@ struct pending {
     uint8_t client_id_len;
     bool has_text;
     /* The rest is set where it is used. */
+    uint32_t other;              /* groups_create: the other user of a direct group */
     struct uuid token;           /* sessions_create: the messaging URL's UUID */
     struct conn_address address; /* users_login: whom the attempt counts against */
     struct buf text;             /* REST, has_text: what the answer or the record still needs */

@@ -25,6 +25,7 @@ static bool record_grows(const struct record *r)
     case RECORD_user_create:
     case RECORD_group_create:
     case RECORD_group_make:
+    case RECORD_direct_open:
     case RECORD_member_add:
     case RECORD_message_post:
         return true;

@@ -14,6 +14,7 @@ static void model_init(struct model *m)
     state_init_users(m);
     state_init_sessions(m);
     state_init_groups(m);
+    state_init_directs(m);
     state_init_messages(m);
 }
 
@@ -38,6 +39,7 @@ static void model_release(struct model *m)
     map_release(&m->sessions_by_id);
     map_release(&m->sessions_by_token);
     map_release(&m->groups_by_id);
+    map_release(&m->directs);
     map_release(&m->members);
     map_release(&m->messages_by_id);
     map_release(&m->messages_by_client_id);

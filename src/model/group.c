@@ -286,11 +286,9 @@ enum err check_member_add(const struct model *m, const struct record_member_add 
     return ERR_ok;
 }
 
-void apply_member_add(struct model *m, const struct record_member_add *r, const struct commit *c)
+void state_come(struct model *m, struct group *g, struct user *u, const struct user *by,
+                const struct commit *c)
 {
-    struct group *g = state_group(m, r->group);
-    struct user *u = state_user(m, r->user);
-    struct user *by = state_user(m, r->by);
     struct member *mb = state_member(m, g, u);
 
     if (mb == NULL)
@@ -300,6 +298,11 @@ void apply_member_add(struct model *m, const struct record_member_add *r, const 
         state_set_owner(g, mb);
     state_add_change(g, CHANGE_ADDED, u, by, c);
     commit_tell(c, (struct event){.type = EVENT_member_added, .group = g, .user = u, .by = by});
+}
+
+void apply_member_add(struct model *m, const struct record_member_add *r, const struct commit *c)
+{
+    state_come(m, state_group(m, r->group), state_user(m, r->user), state_user(m, r->by), c);
 }
 
 enum err check_member_remove(const struct model *m, const struct record_member_remove *r)
@@ -313,6 +316,8 @@ enum err check_member_remove(const struct model *m, const struct record_member_r
         return a.own ? ERR_user_not_found : ERR_forbidden;
     if (!member_is_active(model_member(m, a.group, a.user)))
         return ERR_user_not_found;
+    if (a.group->kind == GROUP_DIRECT && !a.own)
+        return ERR_forbidden;
     return a.own || a.asker->role == ROLE_OWNER ? ERR_ok : ERR_forbidden;
 }
 

@@ -248,6 +248,9 @@ static bool finish_group(struct model *m)
         (lg->owner == 0) != (lg->active == 0) || lg->ended_members > 0 ||
         lg->grants + lg->successions > 0)
         return false;
+    if (g->kind == GROUP_DIRECT &&
+        (lg->founders != 2 || lg->members != 2 || !state_index_direct(m, g)))
+        return false;
     g->founder_count = (uint32_t)lg->founders;
     if (lg->owner > 0) {
         struct member *mb = vec_at(&g->members, (uint32_t)lg->owner - 1);

@@ -125,6 +125,7 @@ struct grant {
     int64_t time;
 };
 
+/* DIRECT: of two people, who are its members 0 and 1 for ever (direct.c). */
 enum group_kind { GROUP_PLAIN, GROUP_DIRECT, GROUP_KIND_COUNT };
 enum join { JOIN_MEMBERS, JOIN_OPEN, JOIN_COUNT };
 enum history { HISTORY_JOINED, HISTORY_ALL, HISTORY_COUNT };
@@ -253,6 +254,8 @@ const struct message *model_message_by_id(const struct model *m, const struct uu
 void model_prefetch(const struct model *m, uint16_t type, struct bytes payload);
 const struct message *model_message_by_client_id(const struct model *m, const struct user *author,
                                                  struct bytes client_id);
+/* The direct group of these two. */
+const struct group *model_direct(const struct model *m, const struct user *a, const struct user *b);
 /* Past members too. */
 const struct member *model_member(const struct model *m, const struct group *g,
                                   const struct user *u);

@@ -133,6 +133,8 @@ enum err check_member_role(const struct model *m, const struct record_member_rol
     const struct member *mb = model_member(m, a.group, a.user);
     if (!member_is_active(mb))
         return ERR_user_not_found;
+    if (a.group->kind == GROUP_DIRECT)
+        return ERR_forbidden;
     bool lays_down = a.own && mb->role == ROLE_ADMIN && r->role == ROLE_MEMBER;
     bool same = mb->role == r->role;
     if (!(a.own ? lays_down || same : a.asker->role == ROLE_OWNER))
@@ -179,6 +181,8 @@ enum err check_member_leave(const struct model *m, const struct record_member_le
     const struct member *mb = model_member(m, a.group, a.user);
     if (!member_is_active(mb))
         return ERR_user_not_found;
+    if (a.group->kind == GROUP_DIRECT && !a.own)
+        return ERR_forbidden;
     bool may = a.own || a.asker->role == ROLE_OWNER ||
                (a.asker->role == ROLE_ADMIN && mb->role == ROLE_MEMBER);
     return may ? ERR_ok : ERR_forbidden;

@@ -20,6 +20,7 @@ struct model {
     struct map users_by_id, users_by_name, users_by_email;
     struct map sessions_by_id, sessions_by_token;
     struct map groups_by_id;
+    struct map directs; /* direct groups, by their two users */
     struct map members; /* by group and user number */
     struct map messages_by_id;
     struct map messages_by_client_id; /* those that have one, by author and client_id */
@@ -96,6 +97,11 @@ void state_bury(struct model *m, struct group *g);
 struct group *state_found_group(struct model *m, const struct record_group_create *r,
                                 const struct commit *c);
 void state_tell_founded(struct group *g, const struct commit *c);
+/* `u`, who is no member, becomes one because `by` wants it, and it is told. */
+void state_come(struct model *m, struct group *g, struct user *u, const struct user *by,
+                const struct commit *c);
+/* direct.c: puts a direct group into its table; false where the two have one already. */
+bool state_index_direct(struct model *m, struct group *g) MUST_CHECK;
 /* Takes them out of the tables by id and by group and user. */
 void state_unindex_group(struct model *m, const struct group *g);
 void state_unindex_member(struct model *m, const struct member *mb);
@@ -125,6 +131,7 @@ bool state_index_messages(struct model *m, struct message *const *messages,
 void state_init_users(struct model *m);
 void state_init_sessions(struct model *m);
 void state_init_groups(struct model *m);
+void state_init_directs(struct model *m);
 void state_init_messages(struct model *m);
 void state_free_user(struct user *u);
 void state_free_group(struct model *m, struct group *g);

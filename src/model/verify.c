@@ -176,6 +176,13 @@ static void verify_deleted(const struct model *m, const struct group *g, uint32_
     }
 }
 
+static void verify_direct(const struct model *m, const struct group *g)
+{
+    ENSURE(g->members.count == 2 && g->founder_count == 2);
+    const struct member *a = vec_at(&g->members, 0), *b = vec_at(&g->members, 1);
+    ENSURE(model_direct(m, a->user, b->user) == g);
+}
+
 static void verify_group(const struct model *m, const struct group *g, uint32_t number,
                          struct counts *counts)
 {
@@ -197,6 +204,8 @@ static void verify_group(const struct model *m, const struct group *g, uint32_t 
     ENSURE(active == g->active.count);
     ENSURE((g->owner == NULL) == (active == 0));
     ENSURE(own == g->messages.count);
+    if (g->kind == GROUP_DIRECT)
+        verify_direct(m, g);
     verify_changes(g);
     verify_by_mark(g);
     ENSURE(g->notices != NULL || granted == 0);
@@ -209,13 +218,14 @@ static void verify_group(const struct model *m, const struct group *g, uint32_t 
 void model_verify(const struct model *m)
 {
     struct counts counts = {0};
-    uint32_t deleted = 0;
+    uint32_t deleted = 0, direct = 0;
 
     for (uint32_t i = 0; i < m->users.count; i++)
         verify_user(m, vec_at(&m->users, i), i + 1, &counts);
     for (uint32_t i = 0; i < m->groups.count; i++) {
         const struct group *g = vec_at(&m->groups, i);
         deleted += g->deleted;
+        direct += g->kind == GROUP_DIRECT;
         if (g->deleted)
             verify_deleted(m, g, i + 1);
         else
@@ -224,6 +234,7 @@ void model_verify(const struct model *m)
     ENSURE(map_count(&m->users_by_id) == m->users.count);
     ENSURE(map_count(&m->users_by_name) == m->users.count);
     ENSURE(map_count(&m->users_by_email) == counts.emails);
+    ENSURE(map_count(&m->directs) == direct);
     ENSURE(map_count(&m->groups_by_id) == m->groups.count - deleted);
     ENSURE(map_count(&m->sessions_by_id) == counts.sessions);
     ENSURE(map_count(&m->sessions_by_token) == counts.sessions);

@@ -427,6 +427,7 @@ FIELDS = {
     23: ("group_make", "time:time id:uuid owner:u32 groups_max:u32 join:u8 history:u8 name:text "
                        "members:u32s"),
     24: ("member_leave", "time:time group:u32 user:u32 by:u32"),
+    25: ("direct_open", "time:time id:uuid by:u32 user:u32 groups_max:u32"),
 }
 
 

@@ -193,6 +193,14 @@ static enum err make_open_group(struct engine *e)
     return shadow_propose(e, &r);
 }
 
+static enum err open_direct(struct engine *e)
+{
+    struct record r = {.type = RECORD_direct_open};
+    r.direct_open = (struct record_direct_open){engine_now(e), new_id(), some_user(engine_model(e)),
+                                                some_user(engine_model(e)), rng_one_in(4) ? 5 : 0};
+    return shadow_propose(e, &r);
+}
+
 /* Groups end seldom, or there would be none. */
 static enum err settle(struct engine *e)
 {
@@ -273,7 +281,7 @@ enum err people_act(struct engine *e)
     if (deed < 39)
         return govern(e);
     if (deed < 42)
-        return rng_one_in(6) ? make_open_group(e) : settle(e);
+        return rng_one_in(6) ? make_open_group(e) : rng_one_in(3) ? open_direct(e) : settle(e);
     if (deed < 75)
         return post(e);
     return mark(e);

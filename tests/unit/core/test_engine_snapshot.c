@@ -139,7 +139,8 @@ static void random_moments(uint64_t seed)
     uint64_t last = 0;
 
     naive_init(&n, seed, 2 + (uint32_t)seed % 5, 1 + (uint32_t)seed % 4);
-    for (int i = 0; i < 120; i++)
+    n.keep = true;
+    for (int i = 0; i < 160; i++)
         naive_step(&n);
     open_engine(&plain);
     open_engine(&f);

@@ -349,6 +349,37 @@ static inline void naive_receipt(struct naive *n, uint32_t group)
         naive_move(n, group, reader, 1, seq);
 }
 
+/* Two want to be by themselves: in a group that is new, or in theirs, to which one of them comes
+ * back. */
+static inline void naive_direct(struct naive *n)
+{
+    uint32_t by = naive_user(n), user = naive_user(n), groups = model_group_count(n->w.m);
+    const struct group *g =
+        by == user ? NULL : model_direct(n->w.m, model_user(n->w.m, by), model_user(n->w.m, user));
+
+    if ((g == NULL && groups == n->groups_max) || world_direct(&n->w, by, user) != ERR_ok)
+        return;
+    uint32_t group = g != NULL ? g->number : groups + 1;
+    uint32_t who = g == NULL || !naive_in(n->active[group], by) ? by : user;
+    assert_false(naive_in(n->active[group], who));
+    n->active[group] |= UINT64_C(1) << who;
+    n->since[group][who] = n->w.cursor * 4;
+    if (g == NULL) {
+        n->active[group] |= UINT64_C(1) << user;
+        n->since[group][user] = n->w.cursor * 4 + 1;
+        n->owner[group] = by;
+        n->role[group][by] = ROLE_OWNER;
+    }
+    struct naive_event e =
+        naive_event_now(n, g == NULL ? EVENT_group_created : EVENT_member_added, group, who);
+    e.by = by;
+    naive_heard(n, e);
+    naive_owner(n, group);
+    g = model_group(n->w.m, group);
+    assert_int_equal(g->kind, GROUP_DIRECT);
+    assert_int_equal(g->members.count, 2);
+}
+
 /* Commits one random record, or two where the first is refused, and checks what is told. */
 static inline void naive_step(struct naive *n)
 {
@@ -357,8 +388,10 @@ static inline void naive_step(struct naive *n)
     world_hush(&n->w);
     /* A clock that stands still, and one that was set back. */
     n->w.now -= 5 * (int64_t)naive_below(n, 4);
-    if (groups == 0 || (what == 0 && groups < n->groups_max))
+    if (groups == 0 || (what == 0 && groups < n->groups_max && naive_below(n, 2) == 0))
         naive_new_group(n);
+    else if (what == 0 || (what == 1 && groups == n->groups_max))
+        naive_direct(n);
     else if (what < 4)
         naive_come_or_go(n, 1 + naive_below(n, groups));
     else if (what < 10)

@@ -52,6 +52,7 @@ static void fill(struct world *w)
     assert_int_equal(world_commit(w, &r), ERR_ok);
     world_group(w, 3, WORLD_U32S(2, 3));
     assert_int_equal(world_delete(w, 6, 3), ERR_ok);
+    assert_int_equal(world_direct(w, 3, 2), ERR_ok);
 }
 
 static bool digest_is(const struct model *m, const uint8_t *digest)
@@ -339,6 +340,8 @@ static bool is_limit(uint16_t type, size_t at)
     case RECORD_group_create:
     case RECORD_group_make:
         return at >= 28 && at < 32;
+    case RECORD_direct_open:
+        return at >= 32 && at < 36;
     case RECORD_member_add:
         return at >= 20 && at < 28;
     case RECORD_user_create:

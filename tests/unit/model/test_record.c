@@ -137,6 +137,11 @@ static const struct example examples[] = {
       .member_leave = {.time = TIME, .group = 1, .user = 2, .by = 3}},
      BYTES(TIME_LE "\1\0\0\0" "\2\0\0\0" "\3\0\0\0"),
      "{\"record\":\"member_leave\",\"time\":" TIME_TEXT ",\"group\":1,\"user\":2,\"by\":3}"},
+    {{.type = RECORD_direct_open,
+      .direct_open = {.time = TIME, .id = ID, .by = 1, .user = 2, .groups_max = 3}},
+     BYTES(TIME_LE ID_BYTES "\1\0\0\0" "\2\0\0\0" "\3\0\0\0"),
+     "{\"record\":\"direct_open\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
+     "\",\"by\":1,\"user\":2,\"groups_max\":3}"},
 };
 /* clang-format on */
 

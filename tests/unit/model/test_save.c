@@ -278,6 +278,10 @@ static void rich(struct world *w)
     world_post(w, 4, 1, "over");
     assert_int_equal(world_mark(w, 4, 3, 1, WORLD_READ), ERR_ok);
     assert_int_equal(world_delete(w, 4, 1), ERR_ok);
+    assert_int_equal(world_direct(w, 3, 1), ERR_ok);
+    assert_int_equal(world_direct(w, 2, 1), ERR_ok);
+    assert_int_equal(world_leave(w, 6, 2, 2), ERR_ok);
+    assert_int_equal(world_direct(w, 1, 2), ERR_ok);
 }
 
 /* Without one record, with one of them twice, with two of them in the other order: never the state

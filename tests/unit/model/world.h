@@ -327,6 +327,13 @@ static inline enum err world_delete(struct world *w, uint32_t group, uint32_t by
     return world_commit(w, &r);
 }
 
+static inline enum err world_direct(struct world *w, uint32_t by, uint32_t user)
+{
+    struct record r = {.type = RECORD_direct_open,
+                       .direct_open = {w->now, world_uuid(++w->ids), by, user, 0}};
+    return world_commit(w, &r);
+}
+
 static inline const struct message *world_post(struct world *w, uint32_t group, uint32_t author,
                                                const char *data)
 {
