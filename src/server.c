@@ -180,6 +180,8 @@ static void turn_end(void *ctx)
         loop_more(s->loop);
     snapshots_turn(&s->snapshots);
     if (!s->draining)
+        retention_turn(&s->retention);
+    if (!s->draining)
         return;
     if (api_pending(&s->api) == 0)
         net_drain(s->net);
@@ -194,6 +196,8 @@ static void tick(void *ctx)
     snapshots_tick(&s->snapshots);
     api_tick(&s->api);
     engine_look_at_memory(s->engine);
+    if (!s->draining)
+        retention_tick(&s->retention);
 }
 
 /* ---- the wiring ------------------------------------------------------------------------------ */
@@ -357,6 +361,7 @@ void server_wire(struct server *s)
                           .trusted_proxies = &s->trusted_proxies,
                           .limits = limits_of(s->config)};
     api_init(&s->api);
+    retention_init(&s->retention, s->engine, s->loop, (uint32_t)s->config->retention);
 }
 
 void server_start(struct server *s)

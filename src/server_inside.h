@@ -11,6 +11,7 @@
 
 #include "api/api.h"
 #include "config.h"
+#include "retention.h"
 #include "snapshots.h"
 
 #include <limits.h>
@@ -29,6 +30,7 @@ struct server {
     uint32_t connections_max; /* descriptors allow no more; 0: as many as config says */
     struct api api;
     struct snapshots snapshots; /* zero: there are none */
+    struct retention retention;
     struct loop_io journal_io;
     struct loop_io password_io;
     bool draining;

@@ -93,7 +93,16 @@ static uint32_t last_seq(const struct member *mb)
     return last != NULL ? last->seq : 0;
 }
 
-/* "messages":[…],"last_seq":N,"more_before":B,"more_after":B */
+/* The number with which what is kept begins; for who has left, of the first that they see. */
+static uint64_t first_seq(const struct member *mb)
+{
+    if (member_is_active(mb))
+        return (uint64_t)mb->group->expired + 1;
+    const struct message *first = view_from(mb, 1);
+    return first != NULL ? first->seq : 0;
+}
+
+/* "messages":[…],"first_seq":N,"last_seq":N,"more_before":B,"more_after":B */
 static void add_page(struct buf *out, const struct model *m, const struct member *mb,
                      const struct page *p)
 {
@@ -106,7 +115,9 @@ static void add_page(struct buf *out, const struct model *m, const struct member
             BUF_ADD_LIT(out, ",");
         resource_message(out, m, p->at[i], mb->user);
     }
-    BUF_ADD_LIT(out, "],\"last_seq\":");
+    BUF_ADD_LIT(out, "],\"first_seq\":");
+    json_add_uint(out, first_seq(mb));
+    BUF_ADD_LIT(out, ",\"last_seq\":");
     json_add_uint(out, last_seq(mb));
     BUF_ADD_LIT(out, ",\"more_before\":");
     buf_add_bytes(out, before ? BYTES("true") : BYTES("false"));

@@ -139,6 +139,10 @@ void resource_open_group(struct buf *out, const struct member *mb)
     json_add_int(out, created->time);
     LIT(",\"member_count\":");
     json_add_uint(out, g->active.count);
+    LIT(",\"retention_days\":");
+    json_add_uint(out, g->retention_days);
+    LIT(",\"first_seq\":");
+    json_add_uint(out, (uint64_t)g->expired + 1);
     LIT(",\"last_seq\":");
     json_add_uint(out, g->messages.count);
     LIT(",\"read_seq\":");

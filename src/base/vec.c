@@ -45,6 +45,37 @@ void vec_push(struct vec *v, void *p)
     vec_set(v, v->count - 1, p);
 }
 
+void vec_drop(struct vec *v, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from / VEC_CHUNK; i < to / VEC_CHUNK; i++) {
+        void ***chunk = v->chunk_count < 2 ? NULL : &v->chunks[i];
+        free(chunk != NULL ? (void *)*chunk : (void *)v->first);
+        if (chunk != NULL)
+            *chunk = NULL;
+        else
+            v->first = NULL;
+    }
+}
+
+void vec_skip(struct vec *v, uint32_t count)
+{
+    uint32_t gone = count / VEC_CHUNK;
+
+    ENSURE(v->chunk_count == 0);
+    if (gone > 0) {
+        uint32_t places = 1;
+        while (places < gone)
+            places *= 2;
+        void ***chunks = places > 1 ? xcalloc(places, sizeof *chunks) : NULL;
+        v->chunks = chunks;
+        v->chunk_count = gone;
+        v->first_cap = VEC_CHUNK;
+        v->count = gone * VEC_CHUNK;
+    }
+    while (v->count < count)
+        vec_push(v, NULL);
+}
+
 void vec_release(struct vec *v)
 {
     if (v->chunk_count > 1) {

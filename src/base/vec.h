@@ -19,7 +19,7 @@ struct vec {
         void ***chunks; /* with more, all of them */
     };
     uint32_t count;
-    uint32_t chunk_count; /* chunks that have memory; popping gives none back */
+    uint32_t chunk_count; /* chunks that had memory; popping gives none back */
     uint32_t first_cap;   /* places in the first chunk */
 };
 
@@ -50,6 +50,16 @@ static inline void *vec_pop(struct vec *v)
     v->count--;
     return vec_at(v, v->count);
 }
+
+/*
+ * The elements below `to` <= count are gone, those below `from` (of the call before; 0) are
+ * already: chunks that hold nothing else are freed. Those elements may not be looked at any more;
+ * all others stay at their places.
+ */
+void vec_drop(struct vec *v, uint32_t from, uint32_t to);
+
+/* Makes an empty vector one of `count` elements that are all gone. */
+void vec_skip(struct vec *v, uint32_t count);
 
 /* Frees the chunks; {0} afterwards. Idempotent. */
 void vec_release(struct vec *v);

@@ -37,6 +37,8 @@ static bool record_grows(const struct record *r)
     case RECORD_group_delete:
     case RECORD_member_leave:
     case RECORD_receipt_mark:
+    case RECORD_messages_expire:
+    case RECORD_group_retention:
     case RECORD_session_end:
     case RECORD_sessions_end:
         return false;

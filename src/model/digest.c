@@ -101,13 +101,13 @@ static void add_notices(struct hash *h, const struct notices *n)
     }
 }
 
-static void add_message(struct hash *h, const struct message *msg)
+static void add_message(struct hash *h, const struct group *g, const struct message *msg)
 {
     add_uuid(h, &msg->id);
     hash_add_u64(h, msg->cursor);
     hash_add_u64(h, (uint64_t)msg->time);
     hash_add_u64(h, msg->author);
-    hash_add_u64(h, msg->previous_own);
+    hash_add_u64(h, msg->previous_own > g->expired ? msg->previous_own : 0);
     hash_add_bytes(h, message_client_id(msg));
     hash_add_bytes(h, message_data(msg));
 }
@@ -135,8 +135,8 @@ static void add_group(struct hash *h, const struct group *g)
     for (uint32_t i = 0; i < g->changes.count; i++)
         add_change(h, vec_at(&g->changes, i));
     hash_add_u64(h, g->messages.count);
-    for (uint32_t i = 0; i < g->messages.count; i++)
-        add_message(h, vec_at(&g->messages, i));
+    for (uint32_t i = g->expired; i < g->messages.count; i++)
+        add_message(h, g, vec_at(&g->messages, i));
     if ((g->kind | g->join | g->history | g->deleted) != 0) {
         hash_add_u64(h, g->kind);
         hash_add_u64(h, g->join);
@@ -145,6 +145,10 @@ static void add_group(struct hash *h, const struct group *g)
     }
     if (g->notices != NULL)
         add_notices(h, g->notices);
+    if (g->expired > 0 || g->retention_days > 0) {
+        hash_add_u64(h, g->expired);
+        hash_add_u64(h, g->retention_days);
+    }
 }
 
 void model_digest(const struct model *m, uint8_t out[static MODEL_DIGEST_LEN])

@@ -341,7 +341,7 @@ void state_free_group(struct model *m, struct group *g)
         free(mb->earlier);
         free(mb);
     }
-    for (uint32_t i = 0; i < g->messages.count; i++)
+    for (uint32_t i = g->expired; i < g->messages.count; i++)
         state_free_message(m, vec_at(&g->messages, i));
     for (uint32_t i = 0; i < g->changes.count; i++)
         free(vec_at(&g->changes, i));

@@ -26,8 +26,9 @@ struct load_group {
     uint64_t first_from;   /* of the member before */
     uint64_t moved;        /* of the one before in by_mark */
     uint64_t cursor, time; /* of the element before in the list */
-    bool extra;
-    struct commit end; /* of one that was deleted; cursor 0: it was not */
+    bool extra, kept;
+    uint64_t last_cursor; /* as `kept` has it, which knows of messages that are gone */
+    struct commit end;    /* of one that was deleted; cursor 0: it was not */
     const struct user *ended_by;
     uint64_t grants, successions; /* that are still to come */
     uint64_t succession;          /* place of the one before */
@@ -38,6 +39,8 @@ struct load {
     uint64_t all_members;   /* so far, also of groups that were deleted */
     uint64_t extras;        /* so far */
     bool over;              /* that was the last of the groups */
+    uint64_t kept;          /* groups with one, so far */
+    bool kept_over;         /* the same */
     enum saved_type before; /* the type of the record before */
     struct load_group group;
 };
@@ -215,7 +218,7 @@ static bool finish_deleted(struct model *m, const struct load_group *lg)
     struct group *g = lg->g;
 
     if (g->members.count != lg->members || lg->founders == 0 || lg->founders > lg->members ||
-        lg->active + lg->marked + lg->changes + lg->messages + lg->owner > 0)
+        lg->active + lg->marked + lg->changes + lg->messages + lg->owner > 0 || lg->kept)
         return false;
     for (uint32_t i = 0; i < g->members.count; i++) {
         const struct member *mb = vec_at(&g->members, i);
@@ -244,7 +247,7 @@ static bool finish_group(struct model *m)
     if (g->members.count != lg->members || lg->founders == 0 || lg->founders > lg->members ||
         g->active.count != lg->active || lg->active_members != lg->active ||
         lg->by_mark != lg->marked || g->changes.count != lg->changes ||
-        g->messages.count != lg->messages || lg->owner > lg->members ||
+        g->messages.count - g->expired != lg->messages || lg->owner > lg->members ||
         (lg->owner == 0) != (lg->active == 0) || lg->ended_members > 0 ||
         lg->grants + lg->successions > 0)
         return false;
@@ -271,6 +274,8 @@ static bool finish_group(struct model *m)
         return false;
     if (g->last_cursor < last->cursor)
         g->last_cursor = last->cursor;
+    if (g->last_cursor < lg->last_cursor)
+        g->last_cursor = lg->last_cursor;
     return true;
 }
 
@@ -282,7 +287,7 @@ static bool load_group(struct model *m, struct bytes *in)
     uint64_t cursor;
     struct uuid id;
 
-    if (!finish_group(m) || l->over || m->groups.count >= l->groups ||
+    if (!finish_group(m) || l->over || l->kept_over || m->groups.count >= l->groups ||
         !take_array(in, id.b, sizeof id.b) || !take_upto(in, m->cursor, &cursor) ||
         cursor <= (before != NULL ? before->cursor : 0) || !varint_take(in, &lg.founders) ||
         !varint_take(in, &lg.owner) || !take_upto(in, m->users.count, &lg.members) ||
@@ -292,6 +297,31 @@ static bool load_group(struct model *m, struct bytes *in)
     lg.g = state_new_group(m, &id, cursor, take_rest(in));
     l->group = lg;
     return true;
+}
+
+/* Behind the group, before what its numbers count for. */
+static bool load_kept(struct model *m, struct bytes *in)
+{
+    struct load_group *lg = &m->load->group;
+    struct group *g = lg->g;
+
+    if (lg->kept || !take_u32(in, &g->expired) || g->expired > UINT32_MAX - 2 - lg->messages ||
+        !take_u32(in, &g->retention_days) || (g->expired == 0 && g->retention_days == 0) ||
+        !take_upto(in, m->cursor, &lg->last_cursor))
+        return false;
+    vec_skip(&g->messages, g->expired);
+    m->limited_groups += g->retention_days > 0;
+    lg->kept = true;
+    m->load->kept++;
+    return true;
+}
+
+static bool load_kept_count(struct model *m, struct bytes *in)
+{
+    uint64_t count;
+
+    m->load->kept_over = true;
+    return varint_take(in, &count) && count == m->load->kept && count > 0;
 }
 
 /* The first one's `from` is the place of the member in the group's history: founders came with the
@@ -334,7 +364,7 @@ static bool load_mark(const struct model *m, const struct load_group *lg, struct
 {
     uint64_t seq;
 
-    if (!take_upto(in, lg->messages, &seq))
+    if (!take_upto(in, lg->g->expired + lg->messages, &seq))
         return false;
     mark->seq = (uint32_t)seq;
     return seq == 0 || (take_upto(in, m->cursor, &mark->cursor) && mark->cursor > 0 &&
@@ -544,7 +574,7 @@ static struct message *load_message(struct model *m, struct bytes *in)
     if (!take_member(lg->g, in, &author) || !take_moment(m, in, &c) ||
         !take_u8(in, &client_id_len) || !take_u32(in, &data_len) ||
         !take_array(in, s.id.b, sizeof s.id.b) || !take(in, client_id_len, &s.client_id) ||
-        !take(in, data_len, &s.data) || lg->g->messages.count >= lg->messages ||
+        !take(in, data_len, &s.data) || lg->g->messages.count - lg->g->expired >= lg->messages ||
         !member_saw(author, c.cursor))
         return NULL;
     return state_new_message(m, author, &s, &c);
@@ -583,6 +613,10 @@ static bool type_fits(const struct load *l, enum saved_type type)
     case SAVED_changes:
     case SAVED_messages:
         return l->before >= SAVED_group && l->before <= type;
+    case SAVED_kept:
+        return l->before == SAVED_group;
+    case SAVED_kept_count:
+        return !l->kept_over && l->group.g != NULL && l->before >= SAVED_group;
     case SAVED_extra:
     case SAVED_grants:
     case SAVED_successions:
@@ -597,7 +631,7 @@ static bool type_fits(const struct load *l, enum saved_type type)
 static bool is_list(enum saved_type type)
 {
     return type >= SAVED_members && type != SAVED_extra && type != SAVED_deleted &&
-           type != SAVED_extras;
+           type != SAVED_extras && type != SAVED_kept && type != SAVED_kept_count;
 }
 
 /* One element; the next one of the same record follows where bytes are left. */
@@ -622,6 +656,10 @@ static bool load_element(struct model *m, enum saved_type type, struct bytes *in
         return load_change(m, in);
     case SAVED_messages:
         return load_messages(m, in);
+    case SAVED_kept:
+        return load_kept(m, in);
+    case SAVED_kept_count:
+        return load_kept_count(m, in);
     case SAVED_extra:
         return load_extra(m, in);
     case SAVED_extras:
@@ -647,7 +685,8 @@ bool model_load(struct model *m, uint16_t type, struct bytes payload)
         return false;
     if (t != l->before)
         l->group.cursor = l->group.time = 0;
-    l->before = t;
+    /* What may stand behind a group may stand behind its `kept`. */
+    l->before = t == SAVED_kept ? SAVED_group : t;
     do {
         if (!load_element(m, t, &payload))
             return false;
@@ -693,9 +732,10 @@ bool model_loaded(struct model *m, uint64_t cursor)
     struct load *l = m->load;
 
     if (l == NULL || m->cursor != cursor || !finish_group(m) || l->over != (l->extras > 0) ||
-        m->users.count != l->users || map_count(&m->sessions_by_id) != l->sessions ||
-        m->groups.count != l->groups || l->all_members != l->members ||
-        m->message_count != l->messages || map_count(&m->messages_by_client_id) != l->client_ids)
+        l->kept_over != (l->kept > 0) || m->users.count != l->users ||
+        map_count(&m->sessions_by_id) != l->sessions || m->groups.count != l->groups ||
+        l->all_members != l->members || m->message_count != l->messages ||
+        map_count(&m->messages_by_client_id) != l->client_ids)
         return false;
     for (uint32_t i = 0; i < m->users.count; i++) {
         if (!sort_memberships(vec_at(&m->users, i)))

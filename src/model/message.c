@@ -90,7 +90,7 @@ static const struct message *own_message_in(const struct member *mb, uint32_t fr
 {
     const struct message *own = group_message(mb->group, mb->last_own);
     while (own != NULL && own->seq > to) {
-        if (to <= from)
+        if (to <= from || to <= mb->group->expired)
             return NULL;
         const struct message *at = group_message(mb->group, to);
         if (at->author == mb->user->number)
@@ -198,6 +198,18 @@ void state_free_message(struct model *m, struct message *msg)
     slab_free(&m->messages_memory, msg, size);
 }
 
+void state_forget_message(struct model *m, struct message *msg)
+{
+    map_remove(&m->messages_by_id, uuid_hash(&msg->id), &msg->id);
+    if (msg->client_id_len > 0) {
+        struct client_key key = {msg->author, message_client_id(msg)};
+        map_remove(&m->messages_by_client_id, client_key_hash(&key), &key);
+    }
+    m->message_count--;
+    explicit_bzero(msg->texts, (size_t)msg->client_id_len + msg->data_len);
+    state_free_message(m, msg);
+}
+
 static bool index_client_id(struct model *m, struct message *msg, uint64_t hash)
 {
     struct client_key key = {msg->author, message_client_id(msg)};
@@ -228,23 +240,17 @@ bool state_index_messages(struct model *m, struct message *const *messages, uint
 
 void state_forget_messages(struct model *m, struct group *g)
 {
-    for (uint32_t i = 0; i < g->messages.count; i++) {
+    for (uint32_t i = g->expired; i < g->messages.count; i++) {
         struct message *msg = vec_at(&g->messages, i);
         /* The tables are larger than any cache, and the message's place in them is at random. */
         if (i + STATE_BATCH < g->messages.count) {
             const struct message *soon = vec_at(&g->messages, i + STATE_BATCH);
             map_prefetch(&m->messages_by_id, uuid_hash(&soon->id));
         }
-        map_remove(&m->messages_by_id, uuid_hash(&msg->id), &msg->id);
-        if (msg->client_id_len > 0) {
-            struct client_key key = {msg->author, message_client_id(msg)};
-            map_remove(&m->messages_by_client_id, client_key_hash(&key), &key);
-        }
-        explicit_bzero(msg->texts, (size_t)msg->client_id_len + msg->data_len);
-        state_free_message(m, msg);
+        state_forget_message(m, msg);
     }
-    m->message_count -= g->messages.count;
     vec_release(&g->messages);
+    g->expired = 0;
 }
 
 void apply_message_post(struct model *m, const struct record_message_post *r,
@@ -290,7 +296,7 @@ struct movement {
     struct model *m;
     struct group *g;
     struct user *reader;
-    uint32_t from; /* the mark before */
+    uint32_t from; /* the mark before, or what is gone where that is more */
     uint32_t to;
     enum event_type type;
     const struct commit *c;
@@ -389,8 +395,9 @@ void apply_receipt_mark(struct model *m, const struct record_receipt_mark *r,
     struct user *reader = state_user(m, r->user);
     struct member *mb = state_member(m, g, reader);
     bool read = r->kind == RECEIPT_READ;
+    uint32_t before = read ? mb->read.seq : mb->delivered.seq;
     struct movement mv = {m,      g,
-                          reader, read ? mb->read.seq : mb->delivered.seq,
+                          reader, before > g->expired ? before : g->expired,
                           r->seq, read ? EVENT_message_read : EVENT_message_delivered,
                           c};
 

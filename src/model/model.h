@@ -9,8 +9,8 @@
  * models, and model_digest shows it.
  *
  * Everything here is read by handlers through const pointers, which stay valid until the next
- * commit (users, sessions that are not ended, groups, members and messages even longer: for the
- * life of the model). One thread. No I/O.
+ * commit (users, sessions that are not ended, groups and members even longer: for the life of the
+ * model). One thread. No I/O.
  */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
@@ -154,14 +154,16 @@ struct group {
     struct uuid id;
     uint8_t kind, join, history;
     bool deleted;            /* found by its number only; all that is left is that it was there */
+    uint32_t retention_days; /* for which messages are kept; 0: as the server has it */
     uint64_t cursor;         /* of the record that made it */
     uint64_t last_cursor;    /* of the newest message or change */
     struct bytes name;       /* the first is in one allocation with the group */
     uint32_t founder_count;  /* the first so many of `members` came with the group */
+    uint32_t expired;        /* the messages up to this number are gone */
     struct user *owner;      /* NULL while the group is empty */
     struct vec members;      /* struct member *, in order of first joining, for ever */
     struct vec active;       /* struct member *, those who are members now */
-    struct vec messages;     /* struct message *, place seq - 1 */
+    struct vec messages;     /* struct message *, place seq - 1, from place `expired` on */
     struct vec changes;      /* struct change *, in order */
     struct list by_mark;     /* members whose marks moved, latest last */
     struct notices *notices; /* NULL while there is nothing in it */
@@ -174,7 +176,8 @@ struct message {
     uint32_t group;  /* number */
     uint32_t author; /* number */
     uint32_t seq;
-    uint32_t previous_own; /* seq of the author's message before this one in the group, or 0 */
+    uint32_t previous_own; /* seq of the author's message before this one in the group, which may
+                              be gone, or 0 */
     uint32_t data_len;
     uint8_t client_id_len;
     uint8_t texts[]; /* client_id, data */
@@ -263,6 +266,8 @@ const struct member *model_member(const struct model *m, const struct group *g,
 uint32_t model_user_count(const struct model *m);
 uint32_t model_group_count(const struct model *m);
 uint64_t model_message_count(const struct model *m);
+/* Groups with days of their own for which messages are kept. */
+uint32_t model_limited_groups(const struct model *m);
 
 /* Bytes of messages that were there and are gone: their memory is kept for the next ones. */
 uint64_t model_memory_unused(const struct model *m);
@@ -293,10 +298,10 @@ static inline struct bytes message_data(const struct message *msg)
     return bytes_of(msg->texts + msg->client_id_len, msg->data_len);
 }
 
-/* Message number `seq` of the group; NULL for 0 and beyond the last. */
+/* Message number `seq` of the group; NULL for 0, for those that are gone and beyond the last. */
 static inline const struct message *group_message(const struct group *g, uint32_t seq)
 {
-    return seq == 0 || seq > g->messages.count ? NULL : vec_at(&g->messages, seq - 1);
+    return seq <= g->expired || seq > g->messages.count ? NULL : vec_at(&g->messages, seq - 1);
 }
 
 /* The newest message that `mb` wrote with a number of at most `seq`; NULL where there is none. */

@@ -10,6 +10,7 @@ struct saver {
     model_save_fn *fn;
     void *ctx;
     uint64_t extras;                /* groups that have one, so far */
+    uint64_t kept;                  /* the same */
     struct buf buf;                 /* the record; a list's elements gather until it is worth one */
     const struct session **reverse; /* the sessions of one user */
     uint32_t reverse_cap;
@@ -272,7 +273,7 @@ static void save_messages(struct saver *s, const struct group *g)
     uint64_t cursor = 0;
     int64_t time = 0;
 
-    for (uint32_t i = 0; i < g->messages.count; i++) {
+    for (uint32_t i = g->expired; i < g->messages.count; i++) {
         const struct message *msg = vec_at(&g->messages, i);
         struct buf *b = &s->buf;
         flush_full(s, SAVED_messages);
@@ -287,6 +288,18 @@ static void save_messages(struct saver *s, const struct group *g)
         time = msg->time;
     }
     flush(s, SAVED_messages);
+}
+
+/* Nothing for a group whose messages are all there, and kept as the server keeps any. */
+static void save_kept(struct saver *s, const struct group *g)
+{
+    if (g->expired == 0 && g->retention_days == 0)
+        return;
+    buf_add_varint(&s->buf, g->expired);
+    buf_add_varint(&s->buf, g->retention_days);
+    buf_add_varint(&s->buf, g->last_cursor);
+    flush(s, SAVED_kept);
+    s->kept++;
 }
 
 static void save_group(struct saver *s, const struct group *g)
@@ -304,9 +317,10 @@ static void save_group(struct saver *s, const struct group *g)
     buf_add_varint(b, g->members.count);
     buf_add_varint(b, g->active.count);
     buf_add_varint(b, g->changes.count);
-    buf_add_varint(b, g->messages.count);
+    buf_add_varint(b, g->messages.count - g->expired);
     buf_add_bytes(b, group_first_settings(g).name);
     flush(s, SAVED_group);
+    save_kept(s, g);
     save_members(s, g);
     if (g->deleted) {
         save_deleted(s, g);
@@ -341,6 +355,10 @@ void model_save(const struct model *m, model_save_fn *fn, void *ctx)
     if (s.extras > 0) {
         buf_add_varint(&s.buf, s.extras);
         flush(&s, SAVED_extras);
+    }
+    if (s.kept > 0) {
+        buf_add_varint(&s.buf, s.kept);
+        flush(&s, SAVED_kept_count);
     }
     free(s.places);
     free(s.reverse);

@@ -161,6 +161,8 @@ void state_bury(struct model *m, struct group *g)
     g->notices->first = (struct settings){0};
     g->join = g->history = 0;
     g->owner = NULL;
+    m->limited_groups -= g->retention_days > 0;
+    g->retention_days = 0;
     g->deleted = true;
 }
 

@@ -27,6 +27,7 @@ struct model {
     struct slab messages_memory;
     uint64_t message_bytes;     /* of memory, of all messages */
     uint64_t message_bytes_max; /* the most that there ever were */
+    uint32_t limited_groups;    /* with a retention of their own */
     struct load *load;          /* while a snapshot is being loaded, else NULL */
 };
 
@@ -136,5 +137,8 @@ void state_init_messages(struct model *m);
 void state_free_user(struct user *u);
 void state_free_group(struct model *m, struct group *g);
 void state_free_message(struct model *m, struct message *msg);
+/* The message goes from the tables, with all that belongs to it and to nothing else, and its memory
+ * with it; from the lists it is gone already, or goes now. */
+void state_forget_message(struct model *m, struct message *msg);
 
 #endif

@@ -86,11 +86,12 @@ static void heap_pop(struct timeline *t)
 
 /* ---- spans ----------------------------------------------------------------------------------- */
 
-/* The place of the first message or change whose key, which rises, is above `key`. */
-static uint32_t first_above(const struct vec *v, uint64_t key,
+/* The place of the first message or change, from place `low` on, whose key, which rises, is above
+ * `key`. */
+static uint32_t first_above(const struct vec *v, uint32_t low, uint64_t key,
                             uint64_t (*key_of)(const void *element))
 {
-    uint32_t low = 0, high = v->count;
+    uint32_t high = v->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         if (key_of(vec_at(v, middle)) > key)
@@ -148,8 +149,8 @@ static void add_span(struct timeline *t, const struct member *mb, const struct s
         return;
     struct source s = {.member = mb,
                        .last = last,
-                       .message = first_above(&g->messages, after, message_cursor),
-                       .change = first_above(&g->changes, after, change_cursor)};
+                       .message = first_above(&g->messages, g->expired, after, message_cursor),
+                       .change = first_above(&g->changes, 0, after, change_cursor)};
     if (span_advance(&s))
         heap_push(t, s);
 }
@@ -317,7 +318,7 @@ static bool receipt_next(const struct timeline *t, struct source *s, struct even
                           .message = msg,
                           .to = t->user};
     s->message = msg->previous_own;
-    return s->message > s->message_floor;
+    return s->message > s->message_floor && s->message > g->expired;
 }
 
 /* ---- notices --------------------------------------------------------------------------------- */
@@ -390,6 +391,8 @@ static bool source_is_stale(const struct source *s)
 
     if (g->deleted)
         return s->notice != EVENT_group_deleted;
+    if (s->receipt != 0)
+        return s->message <= g->expired;
     return s->notice == EVENT_group_changed && g->notices->cursor != s->cursor;
 }
 
@@ -446,10 +449,10 @@ static uint64_t last_cursor_until(const struct group *g, int64_t time)
 {
     uint64_t cursor = 0;
 
-    uint32_t count = first_above(&g->messages, (uint64_t)time, message_time);
-    if (count > 0)
+    uint32_t count = first_above(&g->messages, g->expired, (uint64_t)time, message_time);
+    if (count > g->expired)
         cursor = message_cursor(vec_at(&g->messages, count - 1));
-    count = first_above(&g->changes, (uint64_t)time, change_time);
+    count = first_above(&g->changes, 0, (uint64_t)time, change_time);
     if (count > 0 && change_cursor(vec_at(&g->changes, count - 1)) > cursor)
         cursor = change_cursor(vec_at(&g->changes, count - 1));
     return cursor;
@@ -477,14 +480,31 @@ void timeline_free(struct timeline *t)
     free(t);
 }
 
+/* Have messages expired since the span said what comes next? Then it goes on behind them. */
+static bool source_lags(struct source *s)
+{
+    uint32_t expired = s->member->group->expired;
+
+    if (s->receipt != 0 || s->notice != 0 || s->message >= expired)
+        return false;
+    s->message = expired;
+    return true;
+}
+
 /* The source with the next event; NULL where there is nothing left at this instant. */
 static struct source *timeline_source(struct timeline *t)
 {
     for (;;) {
         while (t->count > 0) {
-            if (!source_is_stale(&t->heap[0]))
-                return &t->heap[0];
-            heap_pop(t);
+            struct source *s = &t->heap[0];
+            if (source_is_stale(s))
+                heap_pop(t);
+            else if (!source_lags(s))
+                return s;
+            else if (span_advance(s))
+                heap_sink(t, 0);
+            else
+                heap_pop(t);
         }
         if (t->in_round) {
             t->in_round = false;

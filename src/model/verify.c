@@ -6,7 +6,7 @@
 
 /* What the tables must hold, counted on the way. */
 struct counts {
-    uint64_t emails, sessions, members, messages, client_ids;
+    uint64_t emails, sessions, members, messages, client_ids, limited;
 };
 
 static void verify_user(const struct model *m, const struct user *u, uint32_t number,
@@ -50,7 +50,7 @@ static uint32_t verify_own_messages(const struct member *mb)
 {
     uint32_t count = 0, unread = 0, above = mb->group->messages.count + 1;
 
-    for (uint32_t seq = mb->last_own; seq != 0; count++) {
+    for (uint32_t seq = mb->last_own; seq > mb->group->expired; count++) {
         ENSURE(seq < above);
         const struct message *msg = group_message(mb->group, seq);
         ENSURE(msg != NULL && msg->author == mb->user->number);
@@ -59,6 +59,7 @@ static uint32_t verify_own_messages(const struct member *mb)
         seq = msg->previous_own;
     }
     ENSURE(mb->own_unread == unread);
+    ENSURE(mb->last_own == 0 || mb->last_own > mb->group->expired);
     return count;
 }
 
@@ -92,7 +93,7 @@ static void verify_messages(const struct model *m, const struct group *g, struct
     uint64_t cursor = 0;
     int64_t time = 0;
 
-    for (uint32_t i = 0; i < g->messages.count; i++) {
+    for (uint32_t i = g->expired; i < g->messages.count; i++) {
         const struct message *msg = vec_at(&g->messages, i);
         const struct user *author = model_user(m, msg->author);
         ENSURE(msg->seq == i + 1 && msg->group == g->number);
@@ -106,7 +107,7 @@ static void verify_messages(const struct model *m, const struct group *g, struct
         cursor = msg->cursor;
         time = msg->time;
     }
-    counts->messages += g->messages.count;
+    counts->messages += g->messages.count - g->expired;
 }
 
 static void verify_changes(const struct group *g)
@@ -165,6 +166,7 @@ static void verify_deleted(const struct model *m, const struct group *g, uint32_
     ENSURE(g->owner == NULL && g->name.len == 0 && g->messages.count == 0);
     ENSURE(g->changes.count == 0 && list_empty(&g->by_mark));
     ENSURE((g->kind | g->join | g->history) == 0);
+    ENSURE(g->expired == 0 && g->retention_days == 0);
     for (uint32_t i = 0; i < g->members.count; i++) {
         const struct member *mb = vec_at(&g->members, i);
         ENSURE(mb->group == g && mb->span_count == 1 && mb->earlier == NULL);
@@ -203,7 +205,8 @@ static void verify_group(const struct model *m, const struct group *g, uint32_t 
     }
     ENSURE(active == g->active.count);
     ENSURE((g->owner == NULL) == (active == 0));
-    ENSURE(own == g->messages.count);
+    ENSURE(g->expired <= g->messages.count && own == g->messages.count - g->expired);
+    counts->limited += g->retention_days > 0;
     if (g->kind == GROUP_DIRECT)
         verify_direct(m, g);
     verify_changes(g);
@@ -242,4 +245,5 @@ void model_verify(const struct model *m)
     ENSURE(map_count(&m->messages_by_id) == counts.messages);
     ENSURE(map_count(&m->messages_by_client_id) == counts.client_ids);
     ENSURE(m->message_count == counts.messages);
+    ENSURE(m->limited_groups == counts.limited);
 }

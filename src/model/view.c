@@ -5,10 +5,10 @@ struct range {
     uint32_t first, last;
 };
 
-/* The number of the newest message up to a cursor; 0 for none. */
+/* The number of the newest message up to a cursor; that of the newest one that is gone for none. */
 static uint32_t newest_until(const struct group *g, uint64_t cursor)
 {
-    uint32_t low = 0, high = g->messages.count;
+    uint32_t low = g->expired, high = g->messages.count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         const struct message *msg = vec_at(&g->messages, middle);
@@ -63,7 +63,8 @@ bool view_sees(const struct member *mb, const struct message *msg)
 
 const struct message *view_from(const struct member *mb, uint32_t seq)
 {
-    uint32_t until = seen_until(mb), low = seq > 0 ? seq : 1;
+    uint32_t until = seen_until(mb), expired = mb->group->expired;
+    uint32_t low = seq > expired ? seq : expired + 1;
     if (until != UINT32_MAX)
         return low <= until ? group_message(mb->group, low) : NULL;
     const struct message *at = group_message(mb->group, low);

@@ -74,6 +74,9 @@ ROUTES = {
         row(NO_TOKEN, NO_TOKEN, FORBIDDEN, HIDDEN, NO_MEMBER, FORBIDDEN, 200)),
     ("DELETE", "/groups/:id"): (
         None, row(NO_TOKEN, NO_TOKEN, FORBIDDEN, HIDDEN, NO_MEMBER, FORBIDDEN, 200)),
+    ("PUT", "/groups/:id/retention"): (
+        lambda scene: {"days": 30},
+        row(NO_TOKEN, NO_TOKEN, FORBIDDEN, HIDDEN, NO_MEMBER, FORBIDDEN, 200)),
     ("GET", "/users"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/users/me"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/users/:id"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),

@@ -428,6 +428,8 @@ FIELDS = {
                        "members:u32s"),
     24: ("member_leave", "time:time group:u32 user:u32 by:u32"),
     25: ("direct_open", "time:time id:uuid by:u32 user:u32 groups_max:u32"),
+    50: ("messages_expire", "time:time group:u32 up_to:u32"),
+    51: ("group_retention", "time:time group:u32 by:u32 days:u32"),
 }
 
 
@@ -467,6 +469,8 @@ SAVED = {
     17: ("succession", "change:v owner:v"),
     18: ("deleted", "seq:v time:v by:v"),
     19: ("extras", "count:v"),
+    30: ("kept", "expired:v days:v last_seq:v"),
+    31: ("kept_count", "count:v"),
 }
 
 

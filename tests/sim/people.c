@@ -265,6 +265,23 @@ static enum err mark(struct engine *e)
     return shadow_propose(e, &r);
 }
 
+/* Somebody sets how long messages are kept, or some have been kept long enough. */
+static enum err expire(struct engine *e)
+{
+    uint32_t group = some_group(engine_model(e));
+    const struct group *g = model_group(engine_model(e), group);
+    struct record r = {.type = rng_one_in(4) ? RECORD_group_retention : RECORD_messages_expire};
+    if (r.type == RECORD_group_retention) {
+        r.group_retention = (struct record_group_retention){
+            engine_now(e), group, some_member(engine_model(e), group), (uint32_t)rng_below(4)};
+    } else {
+        uint32_t there = g ? g->messages.count - g->expired : 0;
+        r.messages_expire = (struct record_messages_expire){
+            engine_now(e), group, (g ? g->expired : 0) + (uint32_t)rng_skewed(there + 1)};
+    }
+    return shadow_propose(e, &r);
+}
+
 enum err people_act(struct engine *e)
 {
     uint64_t deed = rng_below(100);
@@ -282,6 +299,8 @@ enum err people_act(struct engine *e)
         return govern(e);
     if (deed < 42)
         return rng_one_in(6) ? make_open_group(e) : rng_one_in(3) ? open_direct(e) : settle(e);
+    if (deed < 44)
+        return expire(e);
     if (deed < 75)
         return post(e);
     return mark(e);

@@ -94,6 +94,54 @@ static void test_pop(void **state)
     vec_release(&v);
 }
 
+/* What is dropped takes its chunks with it; the others stay at their places, and more come. */
+static void test_drop(void **state)
+{
+    (void)state;
+    for (uint32_t step = 1; step < 2000; step = step * 3 + 1) {
+        struct vec v = {0};
+        uint32_t gone = 0;
+        for (uint32_t i = 0; i < 5 * VEC_CHUNK; i++) {
+            vec_push(&v, nth(i));
+            if (i % step != step - 1)
+                continue;
+            uint32_t to = v.count - v.count % 3;
+            if (to > gone)
+                vec_drop(&v, gone, to);
+            gone = to > gone ? to : gone;
+            for (uint32_t k = gone; k < v.count; k++)
+                assert_ptr_equal(vec_at(&v, k), nth(k));
+        }
+        vec_release(&v);
+    }
+}
+
+static void test_skip(void **state)
+{
+    static const uint32_t counts[] = {0,
+                                      1,
+                                      VEC_CHUNK - 1,
+                                      VEC_CHUNK,
+                                      VEC_CHUNK + 1,
+                                      3 * VEC_CHUNK,
+                                      4 * VEC_CHUNK,
+                                      5 * VEC_CHUNK + 7,
+                                      1000 * VEC_CHUNK};
+    (void)state;
+    for (size_t n = 0; n < sizeof counts / sizeof counts[0]; n++) {
+        struct vec v = {0};
+        vec_skip(&v, counts[n]);
+        assert_int_equal(v.count, counts[n]);
+        for (uint32_t i = 0; i < 3 * VEC_CHUNK; i++)
+            vec_push(&v, nth(i));
+        for (uint32_t i = 0; i < 3 * VEC_CHUNK; i++)
+            assert_ptr_equal(vec_at(&v, counts[n] + i), nth(i));
+        vec_drop(&v, counts[n], counts[n] + 2 * VEC_CHUNK);
+        assert_ptr_equal(vec_at(&v, counts[n] + 2 * VEC_CHUNK), nth(2 * VEC_CHUNK));
+        vec_release(&v);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +150,8 @@ int main(void)
         cmocka_unit_test(test_short_one_is_small),
         cmocka_unit_test(test_set),
         cmocka_unit_test(test_pop),
+        cmocka_unit_test(test_drop),
+        cmocka_unit_test(test_skip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

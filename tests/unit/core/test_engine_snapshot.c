@@ -160,7 +160,8 @@ static void random_moments(uint64_t seed)
             restart(&f);
         assert_same(&plain, &f);
     }
-    assert_true(snapshots > 0);
+    if (snapshots == 0) /* a short one: its only group was deleted early */
+        snapshot(&f);
     restart(&f);
     restart(&plain);
     assert_same(&plain, &f);

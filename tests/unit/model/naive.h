@@ -41,7 +41,7 @@ struct naive {
     uint64_t random;
     uint32_t users, groups_max;
     bool stay; /* nobody leaves */
-    bool keep; /* no group is deleted */
+    bool keep; /* no message expires and no group is deleted */
     uint64_t active[NAIVE_GROUPS];
     uint64_t since[NAIVE_GROUPS]
                   [NAIVE_USERS]; /* of the newest coming, then the place in the list */
@@ -50,8 +50,8 @@ struct naive {
     struct naive_event grants[NAIVE_GROUPS][NAIVE_USERS]; /* the newest; cursor 0: none */
     struct naive_event notice[NAIVE_GROUPS];              /* newest settings, or the end */
     bool deleted[NAIVE_GROUPS];
-    uint32_t authors[NAIVE_GROUPS][NAIVE_MAX]; /* by seq */
-    uint32_t posts[NAIVE_GROUPS];
+    uint32_t authors[NAIVE_GROUPS][NAIVE_MAX]; /* by seq; 0: it has expired */
+    uint32_t posts[NAIVE_GROUPS], expired[NAIVE_GROUPS];
     struct naive_mark marks[NAIVE_GROUPS][NAIVE_USERS][2]; /* delivered, read */
     struct naive_event events[NAIVE_MAX];                  /* messages and changes */
     uint32_t event_count;
@@ -315,11 +315,19 @@ static inline void naive_delete(struct naive *n, uint32_t group)
     n->deleted[group] = true;
 }
 
+/* Does it name a message that is gone? */
+static inline bool naive_is_gone(const struct naive *n, const struct naive_event *e)
+{
+    return e->seq > 0 && e->seq <= n->expired[e->group];
+}
+
 /* Will what was to be told be told no more, since something newer says it? */
 static inline bool naive_is_stale(const struct naive *n, const struct naive_event *e)
 {
     if (n->deleted[e->group])
         return e->type != EVENT_group_deleted;
+    if (naive_is_gone(n, e))
+        return true;
     return e->type == EVENT_group_changed && n->notice[e->group].cursor != e->cursor;
 }
 
@@ -334,6 +342,24 @@ static inline void naive_post(struct naive *n, uint32_t group)
     struct naive_event e = naive_event_now(n, EVENT_message_posted, group, author);
     e.seq = n->posts[group];
     naive_heard(n, e);
+}
+
+/* Nobody hears of it. Somebody may want too much, or what is gone already. */
+static inline void naive_expire(struct naive *n, uint32_t group)
+{
+    if (n->deleted[group])
+        return;
+    uint32_t posts = n->posts[group], before = n->expired[group];
+    uint32_t up_to = naive_below(n, 3) == 0 ? naive_below(n, posts + 3)
+                                            : before + naive_below(n, (posts - before) / 2 + 2);
+    enum err err = world_expire(&n->w, group, up_to);
+
+    assert_int_equal(err, up_to > posts ? ERR_refused : up_to > before ? ERR_ok : ERR_duplicate);
+    assert_int_equal(n->w.told_count, 0);
+    for (uint32_t seq = before + 1; err == ERR_ok && seq <= up_to; seq++)
+        n->authors[group][seq] = 0;
+    if (err == ERR_ok)
+        n->expired[group] = up_to;
 }
 
 static inline void naive_receipt(struct naive *n, uint32_t group)
@@ -392,6 +418,8 @@ static inline void naive_step(struct naive *n)
         naive_new_group(n);
     else if (what == 0 || (what == 1 && groups == n->groups_max))
         naive_direct(n);
+    else if (!n->keep && naive_below(n, 30) == 0)
+        naive_expire(n, 1 + naive_below(n, groups));
     else if (what < 4)
         naive_come_or_go(n, 1 + naive_below(n, groups));
     else if (what < 10)
@@ -452,8 +480,8 @@ static inline void naive_want_newest(const struct naive *n, const struct naive_q
 {
     for (uint32_t reader = 1; reader <= n->users; reader++) {
         const struct naive_mark *mark = &n->marks[group][reader][kind];
-        uint32_t seq =
-            reader == q->user ? mark->seq : naive_newest(n, group, q->user, 0, mark->seq);
+        uint32_t seq = reader == q->user ? (mark->seq > n->expired[group] ? mark->seq : 0)
+                                         : naive_newest(n, group, q->user, 0, mark->seq);
         bool said = kind == 0 && mark->cursor == n->marks[group][reader][1].cursor;
         if (seq != 0 && !said && naive_counts(q, mark))
             naive_want_receipt(out, mark, group, reader, kind, seq);
@@ -510,7 +538,8 @@ static inline void naive_want(const struct naive *n, const struct naive_question
     out->count = 0;
     for (uint32_t i = 0; i < n->event_count; i++) {
         const struct naive_event *e = &n->events[i];
-        if (naive_in(e->seen, q->user) && e->cursor > q->after && e->time > q->newer_than)
+        if (naive_in(e->seen, q->user) && e->cursor > q->after && e->time > q->newer_than &&
+            !naive_is_gone(n, e))
             naive_add(out->events, &out->count, *e);
     }
     for (uint32_t group = 1; group <= n->groups_max; group++) {

@@ -291,6 +291,17 @@ static void test_notices(void **state)
     SEEN(ch->owner);
 }
 
+static void test_kept(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    assert_int_equal(world_retention(w, 1, 2, 7), ERR_ok);
+    assert_int_equal(world_expire(w, 1, 1), ERR_ok);
+    struct group *g = state_group(w->m, 1);
+    SEEN(g->retention_days);
+    SEEN(g->expired);
+}
+
 /* What belongs to a room above is no part of it. */
 static void test_annotations_do_not_count(void **state)
 {
@@ -354,6 +365,8 @@ static bool is_limit(uint16_t type, size_t at)
     case RECORD_group_update:
     case RECORD_group_delete:
     case RECORD_member_leave:
+    case RECORD_messages_expire:
+    case RECORD_group_retention:
         break;
     }
     return false;
@@ -386,6 +399,7 @@ int main(void)
         WORLD_TEST(test_member),
         WORLD_TEST(test_message_and_change),
         WORLD_TEST(test_notices),
+        WORLD_TEST(test_kept),
         WORLD_TEST(test_annotations_do_not_count),
         WORLD_TEST(test_each_bit_of_each_record_counts),
     };

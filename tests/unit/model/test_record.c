@@ -142,6 +142,13 @@ static const struct example examples[] = {
      BYTES(TIME_LE ID_BYTES "\1\0\0\0" "\2\0\0\0" "\3\0\0\0"),
      "{\"record\":\"direct_open\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
      "\",\"by\":1,\"user\":2,\"groups_max\":3}"},
+    {{.type = RECORD_messages_expire, .messages_expire = {.time = TIME, .group = 1, .up_to = 7}},
+     BYTES(TIME_LE "\1\0\0\0" "\7\0\0\0"),
+     "{\"record\":\"messages_expire\",\"time\":" TIME_TEXT ",\"group\":1,\"up_to\":7}"},
+    {{.type = RECORD_group_retention,
+      .group_retention = {.time = TIME, .group = 1, .by = 3, .days = 30}},
+     BYTES(TIME_LE "\1\0\0\0" "\3\0\0\0" "\36\0\0\0"),
+     "{\"record\":\"group_retention\",\"time\":" TIME_TEXT ",\"group\":1,\"by\":3,\"days\":30}"},
 };
 /* clang-format on */
 

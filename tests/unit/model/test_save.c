@@ -271,16 +271,23 @@ static void rich(struct world *w)
     assert_int_equal(world_update(w, 2, 2, SETTING_NAME | SETTING_HISTORY,
                                   (struct settings){BYTES("now"), JOIN_MEMBERS, HISTORY_ALL}),
                      ERR_ok);
+    /* The first message is gone; another group has lost all it had, its newest record among them.
+     */
+    assert_int_equal(world_expire(w, 1, 1), ERR_ok);
+    assert_int_equal(world_retention(w, 1, 2, 30), ERR_ok);
+    world_group(w, 1, WORLD_U32S(1));
+    world_post(w, 4, 1, "fourth");
+    assert_int_equal(world_expire(w, 4, 1), ERR_ok);
     world_group(w, 1, WORLD_U32S(1, 2, 3));
-    assert_int_equal(world_leave(w, 4, 3, 3), ERR_ok);
-    assert_int_equal(world_add(w, 4, 3, 1), ERR_ok);
-    assert_int_equal(world_leave(w, 4, 2, 2), ERR_ok);
-    world_post(w, 4, 1, "over");
-    assert_int_equal(world_mark(w, 4, 3, 1, WORLD_READ), ERR_ok);
-    assert_int_equal(world_delete(w, 4, 1), ERR_ok);
+    assert_int_equal(world_leave(w, 5, 3, 3), ERR_ok);
+    assert_int_equal(world_add(w, 5, 3, 1), ERR_ok);
+    assert_int_equal(world_leave(w, 5, 2, 2), ERR_ok);
+    world_post(w, 5, 1, "over");
+    assert_int_equal(world_mark(w, 5, 3, 1, WORLD_READ), ERR_ok);
+    assert_int_equal(world_delete(w, 5, 1), ERR_ok);
     assert_int_equal(world_direct(w, 3, 1), ERR_ok);
     assert_int_equal(world_direct(w, 2, 1), ERR_ok);
-    assert_int_equal(world_leave(w, 6, 2, 2), ERR_ok);
+    assert_int_equal(world_leave(w, 7, 2, 2), ERR_ok);
     assert_int_equal(world_direct(w, 1, 2), ERR_ok);
 }
 

@@ -111,6 +111,7 @@ static bool read_one(const struct naive *n, struct reader *r)
     struct event e;
 
     for (;;) {
+        /* What expires meanwhile does not come any more. */
         while (r->at < r->want.count && naive_is_stale(n, &r->want.events[r->at]))
             r->at++;
         if (r->at < r->want.count || r->q.after >= n->w.cursor)
@@ -236,6 +237,7 @@ static void test_resuming_knows_what_live_knew(void **state)
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         naive_init(&n, 2000 + seed, 2 + (uint32_t)seed % 5, 1 + (uint32_t)seed % 4);
         n.stay = true;
+        n.keep = true;
         play(&n, 150);
         for (uint32_t user = 1; user <= n.users; user++) {
             for (uint64_t after = 0; after <= n.w.cursor; after++)

@@ -20,6 +20,9 @@ static struct seen look(const struct naive *n, const struct member *mb)
     assert_true(s.last + 2 < COUNT_OF(s.sees));
     for (uint32_t seq = 1; seq <= s.last; seq++) {
         const struct message *msg = group_message(mb->group, seq);
+        assert_int_equal(msg == NULL, seq <= n->expired[mb->group->number]);
+        if (msg == NULL)
+            continue;
         s.was_there[seq] = member_saw(mb, msg->cursor);
         s.sees[seq] =
             mb->group->history == HISTORY_ALL ? msg->cursor <= mb->span.to : s.was_there[seq];

@@ -321,6 +321,19 @@ static inline enum err world_update(struct world *w, uint32_t group, uint32_t by
     return world_commit(w, &r);
 }
 
+static inline enum err world_expire(struct world *w, uint32_t group, uint32_t up_to)
+{
+    struct record r = {.type = RECORD_messages_expire, .messages_expire = {w->now, group, up_to}};
+    return world_commit(w, &r);
+}
+
+static inline enum err world_retention(struct world *w, uint32_t group, uint32_t by, uint32_t days)
+{
+    struct record r = {.type = RECORD_group_retention,
+                       .group_retention = {w->now, group, by, days}};
+    return world_commit(w, &r);
+}
+
 static inline enum err world_delete(struct world *w, uint32_t group, uint32_t by)
 {
     struct record r = {.type = RECORD_group_delete, .group_delete = {w->now, group, by}};
