@@ -47,33 +47,20 @@ struct world {
 /* Small, so that an input reaches every limit. */
 static const struct config *small_config(void)
 {
-    static char words[][32] = {"--head-max=1024",
-                               "--body-max=2048",
-                               "--message-max=2048",
-                               "--header-count-max=16",
-                               "--name-max=32",
-                               "--user-ids-max=6",
-                               "--group-members-max=3",
-                               "--user-groups-max=3",
-                               "--user-sessions-max=2",
-                               "--session-sockets-max=2",
-                               "--json-depth-max=8",
-                               "--json-token-max=128",
-                               "--send-queue-max=65536",
-                               "--send-rate=2",
-                               "--send-burst=24",
-                               "--register-rate=6",
-                               "--snapshot-after=0",
-                               "--connections-max=16",
-                               "--rpc-rate=4",
-                               "--rpc-burst=40",
-                               "--user-rate=4",
-                               "--user-burst=40",
-                               "--address-rate=8",
-                               "--address-burst=80",
-                               "--origin=https://a.b",
-                               "--polls-max=3",
-                               "--trusted-proxy=10.0.0.7"};
+    static char words[][32] = {"--head-max=1024",        "--body-max=2048",
+                               "--message-max=2048",     "--header-count-max=16",
+                               "--name-max=32",          "--user-ids-max=6",
+                               "--group-members-max=3",  "--user-groups-max=3",
+                               "--user-sessions-max=2",  "--session-sockets-max=2",
+                               "--json-depth-max=8",     "--json-token-max=128",
+                               "--send-queue-max=65536", "--send-rate=2",
+                               "--send-burst=24",        "--register-rate=6",
+                               "--snapshot-after=0",     "--connections-max=16",
+                               "--rpc-rate=4",           "--rpc-burst=40",
+                               "--user-rate=4",          "--user-burst=40",
+                               "--address-rate=8",       "--address-burst=80",
+                               "--origin=https://a.b",   "--polls-max=3",
+                               "--retention=2",          "--trusted-proxy=10.0.0.7"};
     enum { COUNT = sizeof words / sizeof words[0] };
     static struct config config;
     char *argv[COUNT];
@@ -131,6 +118,8 @@ static void pass_time(struct world *w, uint32_t ms)
 {
     seams_pass_time(w->server.net, ms);
     api_tick(&w->server.api);
+    if (!w->server.draining)
+        retention_tick(&w->server.retention);
 }
 
 /* ---- the steps --------------------------------------------------------------------------------

@@ -75,7 +75,24 @@ def settings():
     return story.member_add(group=1, user=3, by=2).group_update(group=1, by=1, fields=1, name="z")
 
 
+def direct():
+    story = people().direct_open(id=25, by=1, user=4).direct_open(id=26, by=4, user=1)
+    story.message_post(id=27, group=2, author=4, data="x").receipt_mark(group=2, user=1, seq=1, kind=1)
+    story.member_leave(group=2, user=1, by=1).member_leave(group=2, user=4, by=4)
+    story.direct_open(id=28, by=4, user=1).direct_open(id=28, by=1, user=4).group_delete(group=2, by=1)
+    return story.member_add(group=2, user=3, by=1).direct_open(id=29, by=2, user=2)
+
+
+def kept():
+    story = talk(people(), 6).messages_expire(group=1, up_to=3).group_retention(group=1, by=1, days=2)
+    story.group_retention(group=1, by=2, days=1).messages_expire(group=1, up_to=2)
+    story.receipt_mark(group=1, user=3, seq=5).message_post(id=28, group=1, author=1, client_id="0")
+    return story.messages_expire(group=1, up_to=7).group_retention(group=1, by=1).group_delete(group=1, by=1)
+
+
 STORIES = {
+    "kept": kept(),
+    "direct": direct(),
     "talk": talk(people()),
     "roles": talk(talk(people()).member_role(group=1, user=2, by=1, role=2)
                   .member_leave(group=1, user=3, by=2).member_add(group=1, user=4, by=2)

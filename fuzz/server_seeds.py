@@ -77,6 +77,18 @@ def role(token, user, what, client=2):
     return request(client, "PATCH", f"/groups/{GROUP}/members/{user}", {"role": what}, token)
 
 
+def keep(token, days, client=2):
+    return request(client, "PUT", f"/groups/{GROUP}/retention", {"days": days}, token)
+
+
+def react(token, emoji, client=2):
+    return request(client, "PUT", f"/messages/{nth(MESSAGE, 0)}/reactions", {"emoji": emoji}, token)
+
+
+def direct(token, user, client=2):
+    return request(client, "POST", "/groups", {"kind": "direct", "user_ids": [user]}, token)
+
+
 def change(token, client=2, **settings):
     return request(client, "PATCH", f"/groups/{GROUP}", settings, token)
 
@@ -213,6 +225,30 @@ STORIES = {
     + (b"s",) + send(0, "gone", client_id="c") + change(0, name="x") + get(f"/messages/{nth(MESSAGE, 0)}")
     + gets("/sync", f"/groups/{GROUP}", f"/groups/{GROUP}/messages", token=1)
     + rpc(0, 20, {}) + rpc(1, 20, {"after": 6}) + rpc(1, 42, {"message_id": nth(MESSAGE, 0)}),
+    "contracts": connect(0) + request(0, "GET", "/openapi.yaml") + request(0, "HEAD", "/asyncapi.yaml"),
+    "amended": MEET + LISTEN + connect(2) + send(0, "one") + send(1, "two", client_id="c")
+    + rpc(0, 43, {"message_id": nth(MESSAGE, 0), "data": "first"}, id=1)
+    + rpc(1, 43, {"message_id": nth(MESSAGE, 0), "data": "mine"})
+    + rpc(1, 45, {"message_id": nth(MESSAGE, 0), "emoji": "+1"}) + react(1, "x") + react(0, "x")
+    + rpc(1, 45, {"message_id": nth(MESSAGE, 0), "emoji": "+1", "remove": True})
+    + request(2, "DELETE", f"/messages/{nth(MESSAGE, 0)}/reactions?emoji=x", None, 1)
+    + get(f"/messages/{nth(MESSAGE, 0)}", 1) + rpc(1, 20, {"after": 6, "limit": 2}) + (b"s",)
+    + request(2, "PATCH", f"/messages/{nth(MESSAGE, 1)}", {"data": ""}, 1)
+    + request(2, "DELETE", f"/messages/{nth(MESSAGE, 1)}", None, 0)
+    + rpc(0, 44, {"message_id": nth(MESSAGE, 1)}, id=2) + rpc(0, 44, {"message_id": nth(MESSAGE, 0)})
+    + react(1, "y") + send(1, "two", client_id="c") + rpc(0, 20, {}) + rpc(1, 20, {"after": 5})
+    + gets(f"/groups/{GROUP}/messages", "/sync", "/events?after=5", token=1),
+    "direct": MEET + LISTEN + connect(2, 3) + direct(0, BERT) + direct(1, ANNA) + direct(0, ANNA)
+    + direct(0, GROUP) + request(2, "PUT", f"/groups/{nth(ID, 5)}/left", {"user_id": BERT}, 1)
+    + at_once(*direct(0, BERT), *direct(1, ANNA, 3)) + request(
+        2, "DELETE", f"/groups/{nth(ID, 5)}", None, 0) + rpc(0, 20, {}) + get("/sync", 1),
+    "kept": MEET + LISTEN + connect(2) + sum((send(n % 2, "t" * n, client_id=str(n)) for n in range(1, 5)), ())
+    + rpc(1, 42, {"group_id": GROUP, "seq": 2}) + keep(1, 1) + keep(0, 1) + keep(0, 99999) + (b"w50000000",)
+    + send(0, "new") + rpc(0, 20, {"after": 5, "limit": 1}) + (b"w50000000", TURN, TURN)
+    + gets(f"/groups/{GROUP}/messages", f"/groups/{GROUP}/messages?around_seq=2", "/sync", token=1)
+    + rpc(0, 20, {}) + rpc(1, 20, {"after": 5}) + rpc(0, 42, {"group_id": GROUP, "seq": 2})
+    + send(1, "t", client_id="1") + (b"s",) + get(f"/messages/{nth(MESSAGE, 0)}") + keep(0, 0)
+    + (b"w200000000", TURN, TURN) + get(f"/groups/{GROUP}/messages") + rpc(0, 20, {}),
     "rates": MEET + LISTEN + connect(2) + sum((get("/users/me") for _ in range(45)), ())
     + sum((rpc(0, 10, {}) for _ in range(45)), ()) + (b"w3000",) + get("/users/me") + rpc(0, 10, {}, id=1)
     + sum((rpc(1, 10, {}) for _ in range(90)), ()),
