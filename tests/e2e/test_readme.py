@@ -1,9 +1,12 @@
-"""README.md's walk-through, as it stands there: each shell line is run, each answer compared."""
+"""README.md's walk-through and what docs/ has for curl, as they stand there: each shell line is run,
+each answer compared."""
 import json
 import os
 import re
 import signal
 import subprocess
+
+import pytest
 
 from kit.checks import UUID4
 from kit.server import PATIENCE, ROOT
@@ -92,9 +95,8 @@ def run_shell(script, directory):
     return shell.returncode, out, err
 
 
-def test_the_walk_through(server, tmp_path):
-    found = blocks(section())
-    assert len(found) > 5 and sum(bool(told) for _, told in found) > 5
+def follow(server, tmp_path, found):
+    """Runs the blocks in one shell; each prints what is said behind it."""
     script = "set -eu\n" + "".join(f"{lines}\nprintf '\\n%s\\n' '{MARK}'\n" for lines, _ in found)
     script = script.replace(BASE, server.http(""))
     code, out, err = run_shell(script, tmp_path)
@@ -108,3 +110,23 @@ def test_the_walk_through(server, tmp_path):
         assert len(wanted) == len(given), f"{lines}\nprints\n{got}\nand not\n{told}"
         for one, other in zip(wanted, given):
             assert alike(one, other, names), f"{lines}\nprints\n{got}\nand not\n{told}"
+
+
+def test_the_walk_through(server, tmp_path):
+    found = blocks(section())
+    assert len(found) > 5 and sum(bool(told) for _, told in found) > 5
+    follow(server, tmp_path, found)
+
+
+CURL = re.compile(r"\bcurl +(-|http|\"?\$)")
+DOCS = [path for path in sorted((ROOT / "docs").glob("*.md")) if CURL.search(path.read_text())]
+assert DOCS, "no file of docs/ has a line for curl"
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.stem)
+def test_what_the_docs_have_for_curl(server, tmp_path, path):
+    text = path.read_text()
+    found = [(lines, told) for lines, told in blocks(text) if CURL.search(lines)]
+    # No line stands elsewhere, where nobody would run it.
+    assert len(CURL.findall(text)) == sum(len(CURL.findall(lines)) for lines, _ in found) > 0
+    follow(server, tmp_path, found)
