@@ -86,6 +86,8 @@ static void render_settings(struct buf *out, const struct event *e)
     LIT(",\"name\":");
     json_add_string(out, g->name);
     resource_add_rules(out, g->join, g->history);
+    LIT(",\"retention_days\":");
+    json_add_uint(out, g->retention_days);
     LIT(",\"by\":");
     json_add_uuid(out, &e->by->id);
 }

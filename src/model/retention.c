@@ -69,10 +69,13 @@ void apply_group_retention(struct model *m, const struct record_group_retention 
                            const struct commit *c)
 {
     struct group *g = state_group(m, r->group);
+    struct user *by = state_user(m, r->by);
 
-    (void)c;
     m->limited_groups += (uint32_t)(r->days > 0) - (uint32_t)(g->retention_days > 0);
     g->retention_days = r->days;
+    /* It is one of the settings, and is told with them. */
+    state_change_settings(g, &(struct settings){g->name, g->join, g->history}, by, c);
+    commit_tell(c, (struct event){.type = EVENT_group_changed, .group = g, .user = by, .by = by});
 }
 
 uint32_t model_limited_groups(const struct model *m)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.clock import DAY, Clock
 from kit.faults import sanitizer
 from kit.people import DEVICE, Rest, User, assert_error
 from kit.socket import DELIVERED, READ, SEND, T_REPLY
@@ -26,8 +27,8 @@ def resident(server):
 class Full:
     """A server that was filled up to its limit."""
 
-    def __init__(self, new_server):
-        self.server = new_server(send_rate=0, user_sessions_max=1)
+    def __init__(self, new_server, env=None):
+        self.server = new_server(env=env, send_rate=0, user_sessions_max=1)
         self.rest = Rest(self.server)
         self.anna, self.bert, self.cleo = (User(self.rest) for _ in range(3))
         self.group = self.anna.group(self.bert, self.cleo)
@@ -118,3 +119,20 @@ def test_a_start_beyond_the_limit_serves_and_a_larger_limit_goes_on(full, how):
     assert anna.ok(200, "GET", url)["last_seq"] == full.sent
     full.restart(2 * full.limit, how)
     assert anna.ok(201, "POST", url, {"data": "one more"})["seq"] == full.sent + 1
+
+
+def test_what_retention_takes_is_room_again(new_server, tmp_path):
+    """The process keeps the memory, for the messages that come."""
+    clock = Clock(tmp_path)
+    full = Full(new_server, clock.environment())
+    anna, url = full.anna, f"/groups/{full.group}/messages"
+    anna.ok(200, "PUT", f"/groups/{full.group}/retention", {"days": 1})
+    assert_error(anna.call("POST", url, {"data": "one more"}), 503, "memory_full")
+    clock.move(2 * DAY)
+    assert full.server.err.wait(re.compile("below --memory-max again"))
+    before = full.sent
+    full.phone = anna.device()
+    full.fill()
+    # As many as before, or nearly: and memory has not grown beyond the limit.
+    assert full.sent > before / 2
+    assert anna.ok(200, "GET", url)["first_seq"] == before + 1

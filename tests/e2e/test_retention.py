@@ -9,8 +9,8 @@ import pytest
 from kit.clock import DAY, Clock
 from kit.people import Rest, User, assert_error
 from kit.server import PATIENCE, run
-from kit.socket import (DELIVERED, EVENTS, HISTORY, READ, SEND, T_GROUP, T_MESSAGE, T_READ, T_SENT,
-                        T_SYNCED)
+from kit.socket import (DELIVERED, EVENTS, HISTORY, READ, SEND, T_CHANGED, T_GROUP, T_MESSAGE,
+                        T_READ, T_SENT, T_SYNCED)
 
 OLD = ["first of the old", "second of the old", "third of the old"]
 
@@ -204,9 +204,14 @@ def test_a_groups_own_days(start, clock):
     assert_error(bert.call("PUT", url, {"days": 2}), 403, "forbidden")
     assert_error(User(rest).call("PUT", url, {"days": 2}), 404, "group_not_found")
     cursor = server.digest()[0]
+    phone = bert.device()
+    socket = phone.connect()
     anna.ok(200, "PUT", url, {"days": 2})
     anna.ok(200, "PUT", url, {"days": 2})
-    assert server.digest()[0] == cursor + 1
+    assert server.digest()[0] == cursor + 2  # the device, and the days once
+    told = socket.expect(T_CHANGED, group_id=short, retention_days=2, by=anna.id, join="members")
+    socket.silent()
+    assert [e.raw for e in phone.connect().catch_up(cursor)] == [told.raw]
     anna.ok(200, "PATCH", f"/groups/{long}/members/{bert.id}", {"role": "admin"})
     bert.ok(200, "PUT", f"/groups/{long}/retention", {"days": 100})
     assert [bert.ok(200, "GET", f"/groups/{g}")["retention_days"] for g in (short, usual, long)] \

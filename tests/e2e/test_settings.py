@@ -64,7 +64,7 @@ def test_settings_are_changed_and_told(users):
     events = [socket.expect(T_CHANGED, group_id=group, name="another", join="members",
                             history="joined", by=owner.id) for socket in sockets]
     assert len({event.raw for event in events}) == 1
-    assert set(events[0].body) == {"group_id", "name", "join", "history", "by"}
+    assert set(events[0].body) == {"group_id", "name", "join", "history", "retention_days", "by"}
     changes(admin, group, join="open")
     changes(admin, group, history="all", name=None)
     assert shown(member, group) == ("another", "open", "all")
