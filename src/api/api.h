@@ -24,6 +24,7 @@ struct api_limits {
     uint32_t name_max, username_max;
     uint32_t user_ids_max, group_members_max, user_groups_max;
     uint32_t user_sessions_max, session_sockets_max, polls_max, poll_wait_s_max;
+    uint32_t user_reactions_max, message_reactions_max, message_emojis_max;
     uint32_t message_max, ping_interval_s, send_queue_max;
     uint32_t token_days;
     struct json_limits json;
@@ -77,6 +78,11 @@ void api_release(struct api *a);
 /* What the net and the engine call; `a` is their ctx. */
 struct net_hooks api_net_hooks(struct api *a);
 struct engine_hooks api_engine_hooks(struct api *a);
+
+/* May the user send one more message just now, or what is told to as many? It counts, if so;
+ * ERR_too_many_requests, with problem->retry_ms. `now_ms` is of clock_mono_ms. */
+enum err api_take_send(struct api *a, const struct user *u, int64_t now_ms,
+                       struct problem *problem) MUST_CHECK;
 
 /* At each turn's end, when what was committed has been told; true where it wants another turn. */
 bool api_turn(struct api *a) MUST_CHECK;

@@ -33,6 +33,46 @@ void rpc_refuse(struct api *a, struct conn *c, const struct reply *reply, enum e
     channel_send_body(a, c);
 }
 
+static void rpc_committed(struct proposal *proposal, enum err err, uint64_t cursor)
+{
+    struct pending *p = pending_of(proposal);
+    struct api *a = p->api;
+    struct reply reply = {bytes_of(p->rpc_id, p->rpc_id_len), p->method};
+
+    (void)cursor;
+    /* What overtook a duplicate made it so. */
+    if (err != ERR_ok && err != ERR_duplicate) {
+        rpc_refuse(a, p->conn, &reply, err, NULL);
+    } else if (reply.id.len > 0) {
+        buf_reset(&a->body);
+        render_ok(&a->body, &reply, engine_now(a->engine), NULL, NULL, false);
+        channel_send_body(a, p->conn);
+    }
+    pending_finish(p);
+}
+
+enum err rpc_propose_new(struct rpc *rpc, const struct record *r)
+{
+    struct pending *p = pending_new(rpc->api, rpc->channel->conn);
+
+    pending_keep_reply(p, rpc->reply.id, rpc->reply.method);
+    p->proposal.done = rpc_committed;
+    enum err err = engine_propose(rpc->api->engine, r, &p->proposal);
+    if (err != ERR_ok)
+        pending_finish(p);
+    return err;
+}
+
+enum err rpc_propose(struct rpc *rpc, const struct record *r)
+{
+    enum err err = rpc_propose_new(rpc, r);
+
+    if (err != ERR_duplicate)
+        return err;
+    rpc_done(rpc);
+    return ERR_ok;
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static bool query_field(struct bytes name, struct bytes value, struct catchup_request *r)

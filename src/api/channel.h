@@ -52,6 +52,12 @@ void channel_send_body(struct api *a, struct conn *c);
 /* Sends the plain ok of an RPC that carried an id. */
 void rpc_done(const struct rpc *rpc);
 
+/* Proposes a change whose reply is the plain ok: once it is on disk, or at once where there is
+ * nothing to change. */
+enum err rpc_propose(struct rpc *rpc, const struct record *r) MUST_CHECK;
+/* The same, but ERR_duplicate, with nothing answered, where there is nothing to change. */
+enum err rpc_propose_new(struct rpc *rpc, const struct record *r) MUST_CHECK;
+
 /* Sends a refusal. */
 void rpc_refuse(struct api *a, struct conn *c, const struct reply *reply, enum err err,
                 const struct problem *problem);

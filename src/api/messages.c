@@ -53,9 +53,7 @@ static void message_committed(struct proposal *proposal, enum err err, uint64_t 
     pending_finish(p);
 }
 
-/* May the user send one more just now? */
-static enum err take_send(struct api *a, const struct user *u, int64_t now_ms,
-                          struct problem *problem)
+enum err api_take_send(struct api *a, const struct user *u, int64_t now_ms, struct problem *problem)
 {
     struct limit_bucket *bucket = (struct limit_bucket *)(void *)hub_user_words(u);
 
@@ -104,7 +102,7 @@ enum err rpc_send(struct rpc *rpc, struct problem *problem)
     struct record_message_post post = {0};
     struct uuid group_id;
 
-    enum err err = take_send(a, rpc->user, rpc->now_ms, problem);
+    enum err err = api_take_send(a, rpc->user, rpc->now_ms, problem);
     if (err == ERR_ok)
         err = field_uuid(a, rpc->body, "group_id", &group_id, problem);
     if (err == ERR_ok)
@@ -183,7 +181,7 @@ enum err messages_create(struct call *call, struct problem *problem)
     struct api *a = call->api;
     struct record_message_post post = {0};
 
-    enum err err = take_send(a, call->user, clock_mono_ms(), problem);
+    enum err err = api_take_send(a, call->user, clock_mono_ms(), problem);
     if (err == ERR_ok)
         err = read_message(a, call->body, &call->id, &post, problem);
     if (err == ERR_ok)

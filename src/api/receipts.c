@@ -7,24 +7,6 @@
 
 enum { KIND_DELIVERED = 0, KIND_READ = 1 };
 
-static void receipt_committed(struct proposal *proposal, enum err err, uint64_t cursor)
-{
-    struct pending *p = pending_of(proposal);
-    struct api *a = p->api;
-    struct reply reply = {bytes_of(p->rpc_id, p->rpc_id_len), p->method};
-
-    (void)cursor;
-    /* A newer receipt overtook this one: what it says is so. */
-    if (err != ERR_ok && err != ERR_duplicate) {
-        rpc_refuse(a, p->conn, &reply, err, NULL);
-    } else if (reply.id.len > 0) {
-        buf_reset(&a->body);
-        render_ok(&a->body, &reply, engine_now(a->engine), NULL, NULL, false);
-        channel_send_body(a, p->conn);
-    }
-    pending_finish(p);
-}
-
 /* The message that is acknowledged: by its id, or by group and number. One that the reader may not
  * see is not there. */
 static enum err read_acknowledged(struct rpc *rpc, const struct message **msg,
@@ -94,12 +76,7 @@ static enum err acknowledge(struct rpc *rpc, int kind, struct problem *problem)
                                         .user = rpc->user->number,
                                         .seq = msg->seq,
                                         .kind = (uint8_t)kind}};
-    struct pending *p = pending_new(a, rpc->channel->conn);
-    pending_keep_reply(p, rpc->reply.id, rpc->reply.method);
-    p->proposal.done = receipt_committed;
-    err = engine_propose(a->engine, &r, &p->proposal);
-    if (err != ERR_ok)
-        pending_finish(p);
+    err = rpc_propose_new(rpc, &r);
     if (err == ERR_duplicate) {
         tell_again(rpc, msg, reader, kind);
         rpc_done(rpc);

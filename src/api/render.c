@@ -41,6 +41,8 @@ size_t render_posted(struct buf *out, const struct event *e)
     json_add_uint(out, e->message->seq);
     LIT(",\"data\":");
     json_add_string(out, message_data(e->message));
+    if (e->message->amended)
+        resource_amendment(out, e->message);
     LIT("}}");
     return shared;
 }
@@ -52,6 +54,29 @@ static void render_receipt(struct buf *out, const struct event *e)
     json_add_uuid(out, &e->user->id);
     LIT(",\"seq\":");
     json_add_uint(out, e->message->seq);
+}
+
+static void render_amendment(struct buf *out, const struct event *e)
+{
+    render_receipt(out, e);
+    if (e->type == EVENT_message_updated) {
+        LIT(",\"data\":");
+        json_add_string(out, message_data(e->message));
+        resource_amendment(out, e->message);
+    }
+}
+
+static void render_reaction(struct buf *out, const struct event *e)
+{
+    const struct emoji *em = &message_amendment(e->message)->emojis[e->reaction->emoji];
+
+    render_receipt(out, e);
+    LIT(",\"emoji\":");
+    json_add_string(out, bytes_of(em->bytes, em->len));
+    LIT(",\"removed\":");
+    buf_add_bytes(out, e->reaction->removed ? BYTES("true") : BYTES("false"));
+    LIT(",\"count\":");
+    json_add_uint(out, em->count);
 }
 
 /* The group as it was when it was made, however it is now. */
@@ -137,6 +162,13 @@ void render_event(struct buf *out, const struct event *e)
     case EVENT_message_delivered:
     case EVENT_message_read:
         render_receipt(out, e);
+        break;
+    case EVENT_message_updated:
+    case EVENT_message_deleted:
+        render_amendment(out, e);
+        break;
+    case EVENT_message_reacted:
+        render_reaction(out, e);
         break;
     case EVENT_group_created:
         render_group_created(out, e);

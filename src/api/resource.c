@@ -156,6 +156,72 @@ void resource_open_group(struct buf *out, const struct member *mb)
     resource_add_rules(out, g->join, g->history);
 }
 
+void resource_amendment(struct buf *out, const struct message *msg)
+{
+    const struct amendment *am = message_amendment(msg);
+
+    if (msg->deleted) {
+        LIT(",\"deleted\":true");
+    } else if (am != NULL && am->cursor > 0) {
+        LIT(",\"edited_at\":");
+        json_add_int(out, am->time);
+        LIT(",\"version\":");
+        json_add_uint(out, am->version);
+    }
+}
+
+/* The emojis with which somebody reacts: as many as the setting user-reactions-max allows at most.
+ */
+struct own {
+    uint32_t emojis[1000];
+    uint32_t count;
+};
+
+static void own_find(struct own *own, const struct amendment *am, const struct user *reader)
+{
+    own->count = 0;
+    for (uint32_t i = 0; i < am->reaction_count; i++) {
+        const struct reaction *re = &am->reactions[i];
+        if (re->user == reader->number && !re->removed &&
+            own->count < sizeof own->emojis / sizeof own->emojis[0])
+            own->emojis[own->count++] = re->emoji;
+    }
+}
+
+static bool own_has(const struct own *own, uint32_t emoji)
+{
+    for (uint32_t i = 0; i < own->count; i++) {
+        if (own->emojis[i] == emoji)
+            return true;
+    }
+    return false;
+}
+
+static void add_reactions(struct buf *out, const struct amendment *am, const struct user *reader)
+{
+    bool first = true;
+    struct own own;
+
+    own_find(&own, am, reader);
+    LIT(",\"reactions\":[");
+    for (uint32_t i = 0; i < am->emoji_count; i++) {
+        const struct emoji *em = &am->emojis[i];
+        if (em->count == 0)
+            continue;
+        if (!first)
+            LIT(",");
+        first = false;
+        LIT("{\"emoji\":");
+        json_add_string(out, bytes_of(em->bytes, em->len));
+        LIT(",\"count\":");
+        json_add_uint(out, em->count);
+        LIT(",\"mine\":");
+        buf_add_bytes(out, own_has(&own, i) ? BYTES("true") : BYTES("false"));
+        LIT("}");
+    }
+    LIT("]");
+}
+
 void resource_message(struct buf *out, const struct model *m, const struct message *msg,
                       const struct user *reader)
 {
@@ -176,6 +242,11 @@ void resource_message(struct buf *out, const struct model *m, const struct messa
     if (msg->author == reader->number && msg->client_id_len > 0) {
         LIT(",\"client_id\":");
         json_add_string(out, message_client_id(msg));
+    }
+    if (msg->amended) {
+        resource_amendment(out, msg);
+        if (!msg->deleted)
+            add_reactions(out, message_amendment(msg), reader);
     }
     LIT("}");
 }

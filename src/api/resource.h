@@ -37,8 +37,13 @@ void resource_open_door(struct buf *out, const struct group *g);
  * "delivered_seq","unread","last_cursor","join","history". */
 void resource_open_group(struct buf *out, const struct member *mb);
 
+/* What is behind a message's data where something was done to it: ,"deleted":true or
+ * ,"edited_at":…,"version":…; nothing where there are only reactions. */
+void resource_amendment(struct buf *out, const struct message *msg);
+
 /* {"message_id","group_id","user_id","seq","data","timestamp","cursor"}, and the author's own
- * "client_id" to the author. */
+ * "client_id" to the author; where something was done to it, resource_amendment's
+ * and "reactions":[{"emoji","count","mine"}]. */
 void resource_message(struct buf *out, const struct model *m, const struct message *msg,
                       const struct user *reader);
 

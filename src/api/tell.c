@@ -7,6 +7,7 @@
 #include "api/channel.h"
 #include "api/poll.h"
 #include "base/ensure.h"
+#include "model/view.h"
 
 /* A poll is woken by what stays only: it would find nothing else, and looking is a walk through its
  * user's groups, which nobody else may cause by typing. */
@@ -52,6 +53,19 @@ void tell_members(struct api *a, const struct group *g, const struct user *excep
 {
     struct frame *f = frame_of_body(a);
     frame_to_members(a, f, g, except, origin);
+    frame_unref(f);
+}
+
+/* To the members who may see the message: not to those for whom it was before their time. */
+static void tell_seers(struct api *a, const struct event *e)
+{
+    struct frame *f = frame_of_body(a);
+
+    for (uint32_t i = 0; i < e->group->active.count; i++) {
+        const struct member *mb = vec_at(&e->group->active, i);
+        if (view_sees(mb, e->message))
+            frame_to_user(a, f, mb->user, NULL);
+    }
     frame_unref(f);
 }
 
@@ -111,6 +125,11 @@ static void tell_commit(struct api *a, const struct event *event, void *origin)
     case EVENT_message_read:
         /* The reader's other devices; the author's all. */
         tell_user(a, event->to, event->to == event->user ? origin : NULL);
+        break;
+    case EVENT_message_updated:
+    case EVENT_message_deleted:
+    case EVENT_message_reacted:
+        tell_seers(a, event);
         break;
     case EVENT_group_created:
     case EVENT_group_changed:

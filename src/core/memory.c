@@ -28,9 +28,12 @@ static bool record_grows(const struct record *r)
     case RECORD_direct_open:
     case RECORD_member_add:
     case RECORD_message_post:
+    case RECORD_message_update:
+    case RECORD_message_react:
         return true;
     case RECORD_session_create:
         return uuid_is_zero(&r->session_create.replaces);
+    case RECORD_message_delete:
     case RECORD_member_remove:
     case RECORD_member_role:
     case RECORD_group_update:

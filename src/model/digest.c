@@ -101,6 +101,24 @@ static void add_notices(struct hash *h, const struct notices *n)
     }
 }
 
+static void add_amendment(struct hash *h, const struct amendment *am)
+{
+    hash_add_u64(h, am->cursor);
+    hash_add_u64(h, (uint64_t)am->time);
+    hash_add_u64(h, am->version);
+    hash_add_u64(h, am->by);
+    hash_add_u64(h, am->reaction_count);
+    for (uint32_t i = 0; i < am->reaction_count; i++) {
+        const struct reaction *re = &am->reactions[i];
+        const struct emoji *em = &am->emojis[re->emoji];
+        hash_add_u64(h, re->cursor);
+        hash_add_u64(h, (uint64_t)re->time);
+        hash_add_u64(h, re->user);
+        hash_add_u64(h, re->removed);
+        hash_add_bytes(h, bytes_of(em->bytes, em->len));
+    }
+}
+
 static void add_message(struct hash *h, const struct group *g, const struct message *msg)
 {
     add_uuid(h, &msg->id);
@@ -110,6 +128,8 @@ static void add_message(struct hash *h, const struct group *g, const struct mess
     hash_add_u64(h, msg->previous_own > g->expired ? msg->previous_own : 0);
     hash_add_bytes(h, message_client_id(msg));
     hash_add_bytes(h, message_data(msg));
+    if (msg->amended)
+        add_amendment(h, message_amendment(msg));
 }
 
 static void add_group(struct hash *h, const struct group *g)

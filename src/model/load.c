@@ -254,6 +254,8 @@ static bool finish_group(struct model *m)
     if (g->kind == GROUP_DIRECT &&
         (lg->founders != 2 || lg->members != 2 || !state_index_direct(m, g)))
         return false;
+    if (!state_sort_steps(g))
+        return false;
     g->founder_count = (uint32_t)lg->founders;
     if (lg->owner > 0) {
         struct member *mb = vec_at(&g->members, (uint32_t)lg->owner - 1);
@@ -593,6 +595,90 @@ static bool load_messages(struct model *m, struct bytes *in)
     return state_index_messages(m, batch, count);
 }
 
+/* ---- amendments ------------------------------------------------------------------------------ */
+
+/* Something that was done to `msg`, or to a message with reactions: after it, and before the end.
+ */
+static bool take_done(const struct model *m, struct bytes *in, const struct message *msg,
+                      struct commit *c)
+{
+    return take_upto(in, m->cursor, &c->cursor) && c->cursor > msg->cursor &&
+           take_time(m, in, &c->time) && c->time >= msg->time;
+}
+
+static bool load_reaction(struct model *m, struct bytes *in, struct message *msg,
+                          struct amendment *am)
+{
+    struct member *mb;
+    struct commit c = {0};
+    struct bytes emoji;
+    uint8_t removed;
+
+    if (!take_member(m->load->group.g, in, &mb) || !take_u8(in, &removed) || removed > 1 ||
+        !take_done(m, in, msg, &c) || !take_text8(in, &emoji) || emoji.len == 0 ||
+        emoji.len > EMOJI_MAX || state_find_reaction(am, mb->user->number, emoji) != NULL)
+        return false;
+    struct reaction *re = state_add_reaction(am, mb->user->number, emoji);
+    re->cursor = c.cursor;
+    re->time = c.time;
+    state_set_reaction(am, re, removed == 1);
+    state_add_step(m->load->group.g, msg->seq, (uint32_t)(re - am->reactions) + 1, &c);
+    return true;
+}
+
+enum { DONE_NEITHER, DONE_EDITED, DONE_DELETED };
+
+/* What was done to the text, which is that of now already. */
+static bool load_done(struct model *m, struct bytes *in, struct message **msg, uint8_t what)
+{
+    struct member *by;
+    struct commit c = {0};
+    uint32_t version;
+
+    if (what == DONE_NEITHER)
+        return true;
+    if (what > DONE_DELETED || !take_done(m, in, *msg, &c))
+        return false;
+    if (what == DONE_DELETED) {
+        if ((*msg)->data_len > 0 || !take_member(m->load->group.g, in, &by))
+            return false;
+        uint32_t seq = (*msg)->seq;
+        state_delete(m, *msg, by->user->number, &c);
+        *msg = vec_at(&m->load->group.g->messages, seq - 1);
+        return true;
+    }
+    if (!take_u32(in, &version) || version == 0)
+        return false;
+    struct amendment *am = state_amend(m, msg, NULL);
+    am->cursor = c.cursor;
+    am->time = c.time;
+    am->version = version;
+    state_add_step(m->load->group.g, (*msg)->seq, 0, &c);
+    return true;
+}
+
+static bool load_amendment(struct model *m, struct bytes *in)
+{
+    struct load_group *lg = &m->load->group;
+    uint64_t reactions;
+    uint8_t what;
+
+    if (!take_step(in, lg->g->messages.count, &lg->cursor) || lg->cursor <= lg->time ||
+        lg->cursor <= lg->g->expired || !take_u8(in, &what))
+        return false;
+    lg->time = lg->cursor; /* of the one before: two of one message are none */
+    struct message *msg = vec_at(&lg->g->messages, (uint32_t)lg->cursor - 1);
+    if (!load_done(m, in, &msg, what) || !varint_take(in, &reactions) ||
+        (what == DONE_NEITHER) > (reactions > 0) || (what == DONE_DELETED && reactions > 0))
+        return false;
+    struct amendment *am = state_amend(m, &msg, NULL);
+    for (uint64_t i = 0; i < reactions; i++) {
+        if (!load_reaction(m, in, msg, am))
+            return false;
+    }
+    return true;
+}
+
 /* ---- the order ------------------------------------------------------------------------------- */
 
 /* Which types may stand behind which. */
@@ -612,6 +698,7 @@ static bool type_fits(const struct load *l, enum saved_type type)
     case SAVED_by_mark:
     case SAVED_changes:
     case SAVED_messages:
+    case SAVED_amendments:
         return l->before >= SAVED_group && l->before <= type;
     case SAVED_kept:
         return l->before == SAVED_group;
@@ -660,6 +747,8 @@ static bool load_element(struct model *m, enum saved_type type, struct bytes *in
         return load_kept(m, in);
     case SAVED_kept_count:
         return load_kept_count(m, in);
+    case SAVED_amendments:
+        return load_amendment(m, in);
     case SAVED_extra:
         return load_extra(m, in);
     case SAVED_extras:

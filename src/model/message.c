@@ -109,7 +109,8 @@ const struct message *member_own_message(const struct member *mb, uint32_t seq)
 /* ---- message_post ------------------------------------------------------------------------------
  */
 
-/* The same user's same client_id again: a repeat, or another message under a used name. */
+/* The same user's same client_id again: a repeat, or another message under a used name. What was
+ * edited or deleted since is not compared any more: the first text is gone. */
 static enum err check_client_id(const struct model *m, const struct user *author,
                                 const struct group *g, const struct record_message_post *r)
 {
@@ -118,7 +119,9 @@ static enum err check_client_id(const struct model *m, const struct user *author
     const struct message *first = model_message_by_client_id(m, author, r->client_id);
     if (first == NULL)
         return ERR_ok;
-    return first->group == g->number && bytes_equal(message_data(first), r->data)
+    const struct amendment *am = message_amendment(first);
+    bool is_first = am == NULL || am->cursor == 0;
+    return first->group == g->number && (!is_first || bytes_equal(message_data(first), r->data))
                ? ERR_duplicate
                : ERR_client_id_reused;
 }
@@ -145,14 +148,15 @@ enum err check_message_post(const struct model *m, const struct record_message_p
 }
 
 /* The texts begin where the fields end, not behind the padding. */
-static size_t message_size(size_t texts_len)
+static size_t message_size(size_t texts_len, bool amended)
 {
-    size_t len = offsetof(struct message, texts) + texts_len;
+    size_t len = offsetof(struct message, texts) + texts_len + amended * sizeof(void *);
     return len < sizeof(struct message) ? sizeof(struct message) : len;
 }
 
-static struct message *alloc_message(struct model *m, size_t size)
+struct message *state_alloc_message(struct model *m, size_t texts_len, bool amended)
 {
+    size_t size = message_size(texts_len, amended);
     m->message_bytes += size;
     if (m->message_bytes > m->message_bytes_max)
         m->message_bytes_max = m->message_bytes;
@@ -169,7 +173,7 @@ struct message *state_new_message(struct model *m, struct member *author,
 {
     struct group *g = author->group;
     size_t texts_len = source->client_id.len + source->data.len;
-    struct message *msg = alloc_message(m, message_size(texts_len));
+    struct message *msg = state_alloc_message(m, texts_len, false);
 
     *msg = (struct message){.id = source->id,
                             .cursor = c->cursor,
@@ -178,7 +182,7 @@ struct message *state_new_message(struct model *m, struct member *author,
                             .author = author->user->number,
                             .seq = g->messages.count + 1,
                             .previous_own = author->last_own,
-                            .data_len = (uint32_t)source->data.len,
+                            .data_len = (uint32_t)source->data.len & MESSAGE_LEN_MASK,
                             .client_id_len = (uint8_t)source->client_id.len};
     struct buf texts = {msg->texts, 0, texts_len};
     buf_add_bytes(&texts, source->client_id);
@@ -191,9 +195,9 @@ struct message *state_new_message(struct model *m, struct member *author,
     return msg;
 }
 
-void state_free_message(struct model *m, struct message *msg)
+void state_release_message(struct model *m, struct message *msg)
 {
-    size_t size = message_size((size_t)msg->client_id_len + msg->data_len);
+    size_t size = message_size((size_t)msg->client_id_len + msg->data_len, msg->amended);
     m->message_bytes -= size;
     slab_free(&m->messages_memory, msg, size);
 }
@@ -208,6 +212,26 @@ void state_forget_message(struct model *m, struct message *msg)
     m->message_count--;
     explicit_bzero(msg->texts, (size_t)msg->client_id_len + msg->data_len);
     state_free_message(m, msg);
+}
+
+void state_free_message(struct model *m, struct message *msg)
+{
+    state_free_amendment(msg);
+    state_release_message(m, msg);
+}
+
+void state_readdress_message(struct model *m, struct message *msg)
+{
+    vec_set(&state_group(m, msg->group)->messages, msg->seq - 1, msg);
+    uint64_t hash = uuid_hash(&msg->id);
+    ENSURE(map_remove(&m->messages_by_id, hash, &msg->id) != NULL);
+    map_add(&m->messages_by_id, hash, msg);
+    if (msg->client_id_len == 0)
+        return;
+    struct client_key key = {msg->author, message_client_id(msg)};
+    hash = client_key_hash(&key);
+    ENSURE(map_remove(&m->messages_by_client_id, hash, &key) != NULL);
+    map_add(&m->messages_by_client_id, hash, msg);
 }
 
 static bool index_client_id(struct model *m, struct message *msg, uint64_t hash)
@@ -376,13 +400,15 @@ static void recount_own_unread(struct member *mb, uint32_t from)
             mb->own_unread = above;
             return;
         }
-        above++;
-        own = group_message(mb->group, own)->previous_own;
+        const struct message *msg = group_message(mb->group, own);
+        above += !msg->deleted;
+        own = msg->previous_own;
         if (seq == mb->read.seq) {
             mb->own_unread -= passed;
             return;
         }
-        passed += group_message(mb->group, ++seq)->author == mb->user->number;
+        msg = group_message(mb->group, ++seq);
+        passed += msg->author == mb->user->number && !msg->deleted;
     }
 }
 

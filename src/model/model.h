@@ -92,7 +92,7 @@ struct member {
     bool has_grant;      /* there is a struct grant of theirs */
     uint32_t active_at;  /* place in group->active while active */
     uint32_t last_own;   /* seq of the newest message of theirs here, or 0 */
-    uint32_t own_unread; /* messages of theirs above their own read mark */
+    uint32_t own_unread; /* messages of theirs above their own read mark, deleted ones aside */
     struct mark delivered;
     struct mark read;
     struct list by_mark; /* in group->by_mark: in the order in which the marks moved */
@@ -139,6 +139,26 @@ struct settings {
 
 enum setting { SETTING_NAME = 1, SETTING_JOIN = 2, SETTING_HISTORY = 4, SETTING_ALL = 7 };
 
+/* Where something that was done to a message stands in the order of the journal. */
+struct amend_step {
+    uint64_t cursor;
+    int64_t time;
+    uint32_t seq;
+    uint32_t reaction; /* place in the amendment's reactions, + 1; 0: the text; or AMEND_OVER */
+};
+
+/* A later step replaced this one. */
+#define AMEND_OVER UINT32_MAX
+
+/* What was done to a group's messages after they were posted. */
+struct amends {
+    struct amend_step *steps; /* in order; of each thing the newest, and those not yet cleared */
+    uint32_t count, cap;
+    uint32_t over;     /* how many steps were replaced */
+    uint32_t *deleted; /* seqs, rising */
+    uint32_t deleted_count, deleted_cap;
+};
+
 /* What a group tells as a state and not as its history, so that it needs the same room however
  * often it changes: events 71, 74 and 75. Most groups have none. */
 struct notices {
@@ -147,6 +167,7 @@ struct notices {
     const struct user *by;
     struct settings first; /* as it was made, where they were changed */
     struct list grants;
+    struct amends amends;
 };
 
 struct group {
@@ -178,9 +199,41 @@ struct message {
     uint32_t seq;
     uint32_t previous_own; /* seq of the author's message before this one in the group, which may
                               be gone, or 0 */
-    uint32_t data_len;
+    uint32_t data_len : 30;
+    uint32_t amended : 1; /* the address of a struct amendment stands behind the texts */
+    uint32_t deleted : 1; /* a tombstone: without data */
     uint8_t client_id_len;
     uint8_t texts[]; /* client_id, data */
+};
+
+#define MESSAGE_LEN_MASK ((1u << 30) - 1) /* longer than any record */
+#define EMOJI_MAX        32               /* bytes */
+
+/* One that is or was among a message's reactions. */
+struct emoji {
+    uint32_t count; /* of reactions with it, those that were taken back aside */
+    uint8_t len;
+    uint8_t bytes[EMOJI_MAX];
+};
+
+/* A reaction that was taken back stays, so that who was away can be told. */
+struct reaction {
+    uint64_t cursor; /* of the newest change */
+    int64_t time;
+    uint32_t user;  /* number */
+    uint32_t emoji; /* place in the amendment's emojis */
+    bool removed;
+};
+
+/* What was done to a message after it was posted. */
+struct amendment {
+    uint64_t cursor; /* of the newest edit, or of the deletion; 0: neither */
+    int64_t time;
+    uint32_t version;     /* how many edits there were; of a deleted message 0 */
+    uint32_t by;          /* number of who deleted it, or 0 */
+    struct emoji *emojis; /* in order of their first use */
+    struct reaction *reactions;
+    uint32_t emoji_count, emoji_cap, reaction_count, reaction_cap;
 };
 
 /* ---- events ------------------------------------------------------------------------------------
@@ -198,13 +251,15 @@ struct event {
     uint64_t cursor;
     int64_t time;
     const struct group *group;
-    const struct user *user;  /* author, reader, who joined or left, who made the group */
+    const struct user *user;  /* author, reader, who deleted, who reacted, who joined or left, who
+                                 made the group */
     const struct user *by;    /* 71 to 75: who wanted it */
     const struct user *owner; /* 73: whose the group is since; NULL where it changed no hands */
-    const struct message *message; /* 20, 22, 23 */
-    const struct user *to;         /* the person who sees it (22, 23) */
-    const struct session *session; /* session_ended; gone after the call */
-    enum role role;                /* 74 */
+    const struct message *message;   /* 20, 22 to 26 */
+    const struct reaction *reaction; /* 26 */
+    const struct user *to;           /* the person who sees it (22, 23) */
+    const struct session *session;   /* session_ended; gone after the call */
+    enum role role;                  /* 74 */
 };
 
 /* Called for each event of a commit, in order, before model_commit returns. */
@@ -297,6 +352,18 @@ static inline struct bytes message_data(const struct message *msg)
 {
     return bytes_of(msg->texts + msg->client_id_len, msg->data_len);
 }
+
+/* NULL where nothing was done to the message. */
+static inline const struct amendment *message_amendment(const struct message *msg)
+{
+    const struct amendment *am = NULL;
+    if (msg->amended)
+        memcpy(&am, msg->texts + msg->client_id_len + msg->data_len, sizeof am);
+    return am;
+}
+
+/* The first step at or behind `cursor` that no later one replaced; NULL where there is none. */
+const struct amend_step *amends_from(const struct amends *a, uint64_t cursor);
 
 /* Message number `seq` of the group; NULL for 0, for those that are gone and beyond the last. */
 static inline const struct message *group_message(const struct group *g, uint32_t seq)

@@ -27,8 +27,9 @@ static void expire(struct model *m, struct group *g, struct message *msg)
 
     if (author->last_own == msg->seq)
         author->last_own = 0;
-    if (msg->seq > author->read.seq)
+    if (msg->seq > author->read.seq && !msg->deleted)
         author->own_unread--;
+    state_end_steps(g, msg);
     state_forget_message(m, msg);
 }
 

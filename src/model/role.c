@@ -66,6 +66,7 @@ void state_free_notices(struct notices *n)
         list_remove(&gr->list);
         free(gr);
     }
+    state_free_amends(&n->amends);
     free(n);
 }
 

@@ -302,6 +302,51 @@ static void save_kept(struct saver *s, const struct group *g)
     s->kept++;
 }
 
+static void save_reactions(struct saver *s, const struct amendment *am)
+{
+    struct buf *b = &s->buf;
+
+    buf_add_varint(b, am->reaction_count);
+    for (uint32_t i = 0; i < am->reaction_count; i++) {
+        const struct reaction *re = &am->reactions[i];
+        const struct emoji *em = &am->emojis[re->emoji];
+        put_place(s, re->user);
+        buf_add_u8(b, re->removed);
+        buf_add_varint(b, re->cursor);
+        buf_add_varint(b, (uint64_t)re->time);
+        put_text8(b, bytes_of(em->bytes, em->len));
+    }
+}
+
+static void save_amendments(struct saver *s, const struct group *g)
+{
+    uint32_t before = 0;
+
+    if (g->notices == NULL || g->notices->amends.count == 0)
+        return;
+    for (uint32_t i = g->expired; i < g->messages.count; i++) {
+        const struct message *msg = vec_at(&g->messages, i);
+        const struct amendment *am = message_amendment(msg);
+        struct buf *b = &s->buf;
+        if (am == NULL)
+            continue;
+        flush_full(s, SAVED_amendments);
+        buf_add_varint(b, msg->seq - before);
+        buf_add_u8(b, msg->deleted ? 2 : am->cursor > 0);
+        if (am->cursor > 0) {
+            buf_add_varint(b, am->cursor);
+            buf_add_varint(b, (uint64_t)am->time);
+        }
+        if (msg->deleted)
+            put_place(s, am->by);
+        else if (am->cursor > 0)
+            buf_add_varint(b, am->version);
+        save_reactions(s, am);
+        before = msg->seq;
+    }
+    flush(s, SAVED_amendments);
+}
+
 static void save_group(struct saver *s, const struct group *g)
 {
     struct buf *b = &s->buf;
@@ -328,6 +373,7 @@ static void save_group(struct saver *s, const struct group *g)
     }
     save_changes(s, g);
     save_messages(s, g);
+    save_amendments(s, g);
     save_extra(s, g);
 }
 

@@ -152,6 +152,7 @@ void state_bury(struct model *m, struct group *g)
         bury_member(m, mb);
     }
     state_forget_messages(m, g);
+    state_free_amends(&g->notices->amends);
     for (uint32_t i = 0; i < g->changes.count; i++)
         free(vec_at(&g->changes, i));
     vec_release(&g->changes);

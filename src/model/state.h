@@ -123,6 +123,35 @@ struct message_source {
 struct message *state_new_message(struct model *m, struct member *author,
                                   const struct message_source *source, const struct commit *c);
 
+/* amend.c: replaces the message by one that has this text (NULL: the same) and an amendment, which
+ * is returned. The old one is wiped. */
+struct amendment *state_amend(struct model *m, struct message **msg, const struct bytes *data);
+/* Makes a tombstone of it. */
+void state_delete(struct model *m, struct message *msg, uint32_t by, const struct commit *c);
+/* Adds a reaction that `am` does not have, as one that was taken back. */
+struct reaction *state_add_reaction(struct amendment *am, uint32_t user, struct bytes emoji);
+/* It is there, or was taken back. */
+void state_set_reaction(struct amendment *am, struct reaction *re, bool removed);
+/* NULL where there is none. */
+struct reaction *state_find_reaction(const struct amendment *am, uint32_t user, struct bytes emoji);
+/* What was done stands at this place of the stream of events. */
+void state_add_step(struct group *g, uint32_t seq, uint32_t reaction, const struct commit *c);
+/* The message goes, and with it what was done to it. */
+void state_end_steps(struct group *g, const struct message *msg);
+/* Of a group that was loaded, whose steps came message by message: puts them in order; false where
+ * two have one cursor. */
+bool state_sort_steps(struct group *g) MUST_CHECK;
+/* Idempotent. */
+void state_free_amends(struct amends *a);
+void state_free_amendment(const struct message *msg);
+
+/* message.c: room for a message with these texts, with or without an amendment behind them; and
+ * back, without the amendment. */
+struct message *state_alloc_message(struct model *m, size_t texts_len, bool amended);
+void state_release_message(struct model *m, struct message *msg);
+/* The message has another address now. */
+void state_readdress_message(struct model *m, struct message *msg);
+
 /* Puts up to STATE_BATCH messages into the tables; false where an id or client_id is there already.
  * Several at a time wait for memory together, and the tables are far larger than any cache. */
 #define STATE_BATCH 32

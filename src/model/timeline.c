@@ -1,13 +1,14 @@
 #include "model/timeline.h"
 
 #include "base/ensure.h"
+#include "model/view.h"
 
 #include <stdlib.h>
 
 /*
- * A source yields events of one group in the order of their cursors; the heap merges sources. Three
- * kinds: a span of membership (messages and changes of the group in it), one receipt, and one
- * notice: a state of the group that it tells instead of how it came to be.
+ * A source yields events of one group in the order of their cursors; the heap merges sources. Four
+ * kinds: a span of membership (messages and changes of the group in it), one receipt, one notice: a
+ * state of the group that it tells instead of how it came to be, and what was done to messages.
  */
 struct source {
     uint64_t cursor;             /* of its next event */
@@ -21,6 +22,7 @@ struct source {
     uint8_t receipt;        /* the event type, 22 or 23; 0: another kind */
     uint8_t notice;         /* the event type, 71, 74 or 75; 0: another kind */
     uint8_t role;           /* 74 */
+    bool amends;            /* what was done to messages; `last` as for a span */
 };
 
 struct timeline {
@@ -408,6 +410,69 @@ static bool notice_next(const struct source *s, struct event *out)
     return false;
 }
 
+/* ---- amendments ------------------------------------------------------------------------------ */
+
+static const struct message *message_of_step(const struct group *g, const struct amend_step *step)
+{
+    return group_message(g, step->seq);
+}
+
+/* Sets s->cursor to that of the next step, from `from` on, that the user sees; false where there is
+ * none. */
+static bool amends_advance(struct source *s, uint64_t from)
+{
+    const struct group *g = s->member->group;
+    const struct amend_step *step;
+
+    for (; (step = amends_from(&g->notices->amends, from)) != NULL; from = step->cursor + 1) {
+        if (step->cursor > s->last)
+            return false;
+        if (step->time > s->time && member_saw(s->member, step->cursor) &&
+            view_sees(s->member, message_of_step(g, step))) {
+            s->cursor = step->cursor;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_amends(struct timeline *t, const struct member *own)
+{
+    struct source s = {.member = own, .last = t->horizon, .time = t->newer_than, .amends = true};
+    if (amends_advance(&s, t->position + 1))
+        heap_push(t, s);
+}
+
+/* The step at s->cursor; NULL where a change that came meanwhile replaced it: that one is in the
+ * next round. */
+static const struct amend_step *amends_step(const struct source *s)
+{
+    const struct amend_step *step = amends_from(&s->member->group->notices->amends, s->cursor);
+    return step != NULL && step->cursor == s->cursor ? step : NULL;
+}
+
+/* Gives the step at s->cursor, which is there; false where there is no further one. */
+static bool amends_next(const struct timeline *t, struct source *s, struct event *out)
+{
+    const struct group *g = s->member->group;
+    const struct amend_step *step = amends_step(s);
+    const struct message *msg = message_of_step(g, step);
+    const struct amendment *am = message_amendment(msg);
+    const struct reaction *re = step->reaction > 0 ? &am->reactions[step->reaction - 1] : NULL;
+    uint32_t user = re != NULL ? re->user : msg->deleted ? am->by : msg->author;
+
+    *out = (struct event){.type = re != NULL     ? EVENT_message_reacted
+                                  : msg->deleted ? EVENT_message_deleted
+                                                 : EVENT_message_updated,
+                          .cursor = step->cursor,
+                          .time = step->time,
+                          .group = g,
+                          .user = model_user(t->m, user),
+                          .message = msg,
+                          .reaction = re};
+    return amends_advance(s, s->cursor + 1);
+}
+
 /* ---- rounds ---------------------------------------------------------------------------------- */
 
 /* Starts a round; false where the model holds nothing beyond the position. */
@@ -422,8 +487,10 @@ static bool timeline_round(struct timeline *t)
             for (uint32_t k = 0; k + 1 < mb->span_count; k++)
                 add_span(t, mb, &mb->earlier[k]);
             add_span(t, mb, &mb->span);
-            if (mb->group->notices != NULL)
+            if (mb->group->notices != NULL) {
                 add_notices(t, mb);
+                add_amends(t, mb);
+            }
         }
         add_receipts(t, mb);
     }
@@ -485,10 +552,29 @@ static bool source_lags(struct source *s)
 {
     uint32_t expired = s->member->group->expired;
 
-    if (s->receipt != 0 || s->notice != 0 || s->message >= expired)
+    if (s->receipt != 0 || s->notice != 0 || s->amends || s->message >= expired)
         return false;
     s->message = expired;
     return true;
+}
+
+/* Has the first source something to give? Else it is moved on, or taken off. */
+static bool first_is_good(struct timeline *t)
+{
+    struct source *s = &t->heap[0];
+    bool more = false;
+
+    if (!source_is_stale(s)) {
+        bool lags = source_lags(s);
+        if (!lags && (!s->amends || amends_step(s) != NULL))
+            return true;
+        more = lags ? span_advance(s) : amends_advance(s, s->cursor + 1);
+    }
+    if (more)
+        heap_sink(t, 0);
+    else
+        heap_pop(t);
+    return false;
 }
 
 /* The source with the next event; NULL where there is nothing left at this instant. */
@@ -496,15 +582,8 @@ static struct source *timeline_source(struct timeline *t)
 {
     for (;;) {
         while (t->count > 0) {
-            struct source *s = &t->heap[0];
-            if (source_is_stale(s))
-                heap_pop(t);
-            else if (!source_lags(s))
-                return s;
-            else if (span_advance(s))
-                heap_sink(t, 0);
-            else
-                heap_pop(t);
+            if (first_is_good(t))
+                return &t->heap[0];
         }
         if (t->in_round) {
             t->in_round = false;
@@ -527,6 +606,7 @@ bool timeline_next(struct timeline *t, struct event *out)
         return false;
     bool more = s->receipt != 0  ? receipt_next(t, s, out)
                 : s->notice != 0 ? notice_next(s, out)
+                : s->amends      ? amends_next(t, s, out)
                                  : span_next(t, s, out);
     if (more)
         heap_sink(t, 0);

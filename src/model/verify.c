@@ -55,7 +55,7 @@ static uint32_t verify_own_messages(const struct member *mb)
         const struct message *msg = group_message(mb->group, seq);
         ENSURE(msg != NULL && msg->author == mb->user->number);
         above = seq;
-        unread += seq > mb->read.seq;
+        unread += seq > mb->read.seq && !msg->deleted;
         seq = msg->previous_own;
     }
     ENSURE(mb->own_unread == unread);
@@ -88,10 +88,60 @@ static void verify_member(const struct model *m, const struct member *mb)
     ENSURE(list_empty(&mb->by_mark) == (mb->delivered.seq == 0));
 }
 
+/* Returns how many steps it has. */
+static uint32_t verify_amendment(const struct model *m, const struct message *msg)
+{
+    const struct amendment *am = message_amendment(msg);
+    uint32_t live = 0, counted = 0;
+
+    ENSURE(am->cursor == 0 || (am->cursor > msg->cursor && am->cursor <= m->cursor));
+    ENSURE(am->cursor > 0 || am->reaction_count > 0);
+    ENSURE(msg->deleted == (am->by != 0));
+    ENSURE(!msg->deleted || (msg->data_len == 0 && am->reaction_count == 0));
+    ENSURE((am->version > 0) == (am->cursor > 0 && !msg->deleted));
+    for (uint32_t i = 0; i < am->reaction_count; i++) {
+        const struct reaction *re = &am->reactions[i];
+        ENSURE(re->cursor > msg->cursor && re->cursor <= m->cursor);
+        ENSURE(re->emoji < am->emoji_count && model_user(m, re->user) != NULL);
+        live += !re->removed;
+    }
+    for (uint32_t i = 0; i < am->emoji_count; i++)
+        counted += am->emojis[i].count;
+    ENSURE(live == counted);
+    return am->reaction_count + (am->cursor > 0);
+}
+
+/* Each thing has one step, and each step that is not over one thing. */
+static void verify_amends(const struct group *g, uint32_t things, uint32_t deleted)
+{
+    static const struct amends none;
+    const struct amends *a = g->notices != NULL ? &g->notices->amends : &none;
+    uint32_t over = 0;
+
+    for (uint32_t i = 0; i < a->count; i++) {
+        const struct amend_step *step = &a->steps[i];
+        ENSURE(i == 0 || a->steps[i - 1].cursor < step->cursor);
+        ENSURE(step->cursor <= g->last_cursor);
+        over += step->reaction == AMEND_OVER;
+        if (step->reaction == AMEND_OVER)
+            continue;
+        const struct amendment *am = message_amendment(group_message(g, step->seq));
+        uint64_t cursor =
+            step->reaction == 0 ? am->cursor : am->reactions[step->reaction - 1].cursor;
+        ENSURE(cursor == step->cursor);
+    }
+    ENSURE(over == a->over && a->count - over == things && a->deleted_count == deleted);
+    for (uint32_t i = 0; i < deleted; i++) {
+        ENSURE(i == 0 || a->deleted[i - 1] < a->deleted[i]);
+        ENSURE(group_message(g, a->deleted[i])->deleted);
+    }
+}
+
 static void verify_messages(const struct model *m, const struct group *g, struct counts *counts)
 {
     uint64_t cursor = 0;
     int64_t time = 0;
+    uint32_t things = 0, deleted = 0;
 
     for (uint32_t i = g->expired; i < g->messages.count; i++) {
         const struct message *msg = vec_at(&g->messages, i);
@@ -104,9 +154,12 @@ static void verify_messages(const struct model *m, const struct group *g, struct
         ENSURE(msg->client_id_len == 0 ||
                model_message_by_client_id(m, author, message_client_id(msg)) == msg);
         counts->client_ids += msg->client_id_len > 0;
+        things += msg->amended ? verify_amendment(m, msg) : 0;
+        deleted += msg->deleted;
         cursor = msg->cursor;
         time = msg->time;
     }
+    verify_amends(g, things, deleted);
     counts->messages += g->messages.count - g->expired;
 }
 

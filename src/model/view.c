@@ -97,7 +97,30 @@ const struct message *view_until(const struct member *mb, uint32_t seq)
     return NULL;
 }
 
-uint32_t view_count(const struct member *mb, uint32_t after)
+/* How many of the group's deleted messages have numbers below `seq`. */
+static uint32_t deleted_below(const struct group *g, uint32_t seq)
+{
+    const struct amends *a = &g->notices->amends;
+    uint32_t low = 0, high = a->deleted_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (a->deleted[middle] < seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static uint32_t count_range(const struct group *g, uint32_t first, uint32_t last, bool deleted)
+{
+    if (!deleted)
+        return last - first + 1;
+    return g->notices != NULL ? deleted_below(g, last + 1) - deleted_below(g, first) : 0;
+}
+
+/* How many messages above `after` the member sees, or how many of these are deleted. */
+static uint32_t count_above(const struct member *mb, uint32_t after, bool deleted)
 {
     uint32_t count = 0;
     for (uint32_t i = mb->span_count; i-- > 0;) {
@@ -106,12 +129,19 @@ uint32_t view_count(const struct member *mb, uint32_t after)
             break;
         uint32_t first = after + 1 > r.first ? after + 1 : r.first;
         if (first <= r.last)
-            count += r.last - first + 1;
+            count += count_range(mb->group, first, r.last, deleted);
     }
     return count;
 }
 
+uint32_t view_count(const struct member *mb, uint32_t after)
+{
+    return count_above(mb, after, false);
+}
+
+/* Those that are deleted are counted apart, own ones too; own_unread leaves them out. */
 uint32_t view_unread(const struct member *mb)
 {
-    return view_count(mb, mb->read.seq) - mb->own_unread;
+    uint32_t gone = mb->group->notices != NULL ? count_above(mb, mb->read.seq, true) : 0;
+    return view_count(mb, mb->read.seq) - mb->own_unread - gone;
 }

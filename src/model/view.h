@@ -10,6 +10,9 @@
 
 #include "model/model.h"
 
+/* Does the member see this message? */
+bool view_sees(const struct member *mb, const struct message *msg);
+
 /* The nearest message that the member sees with a number of at least, or at most, `seq`; NULL where
  * there is none. */
 const struct message *view_from(const struct member *mb, uint32_t seq);
@@ -22,7 +25,7 @@ bool view_sees(const struct member *mb, const struct message *msg);
  * was before one's time is there to be read, but never unread. */
 uint32_t view_count(const struct member *mb, uint32_t after);
 
-/* How many of these are above the member's read mark and somebody else's. */
+/* How many of these are above the member's read mark, somebody else's, and not deleted. */
 uint32_t view_unread(const struct member *mb);
 
 #endif

@@ -53,6 +53,12 @@ static void fill(struct world *w)
     world_group(w, 3, WORLD_U32S(2, 3));
     assert_int_equal(world_delete(w, 6, 3), ERR_ok);
     assert_int_equal(world_direct(w, 3, 2), ERR_ok);
+    /* Texts that are replaced, or go, leave no trace: these have none. */
+    world_post(w, 1, 2, "");
+    world_post(w, 1, 2, "");
+    assert_int_equal(world_edit(w, 1, 3, 2, "new"), ERR_ok);
+    assert_int_equal(world_react(w, 1, 3, 1, "+", false), ERR_ok);
+    assert_int_equal(world_erase(w, 1, 4, 1), ERR_ok);
 }
 
 static bool digest_is(const struct model *m, const uint8_t *digest)
@@ -308,6 +314,24 @@ static void test_kept(void **state)
     assert_true(digest_is(w->m, digest));
 }
 
+static void test_amendments(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    const struct group *g = state_group(w->m, 1);
+    struct amendment *am = (void *)(uintptr_t)message_amendment(group_message(g, 3));
+    SEEN(am->cursor);
+    SEEN(am->time);
+    SEEN(am->version);
+    SEEN(am->reactions[0].cursor);
+    SEEN(am->reactions[0].time);
+    SEEN(am->reactions[0].user);
+    SEEN(am->reactions[0].removed);
+    SEEN(am->emojis[0].bytes[0]);
+    am = (void *)(uintptr_t)message_amendment(group_message(g, 4));
+    SEEN(am->by);
+}
+
 /* What belongs to a room above is no part of it. */
 static void test_annotations_do_not_count(void **state)
 {
@@ -361,9 +385,13 @@ static bool is_limit(uint16_t type, size_t at)
         return at >= 32 && at < 36;
     case RECORD_member_add:
         return at >= 20 && at < 28;
+    case RECORD_message_react:
+        return at >= 21 && at < 33;
     case RECORD_user_create:
     case RECORD_member_remove:
     case RECORD_message_post:
+    case RECORD_message_update:
+    case RECORD_message_delete:
     case RECORD_receipt_mark:
     case RECORD_session_end:
     case RECORD_sessions_end:
@@ -406,6 +434,7 @@ int main(void)
         WORLD_TEST(test_message_and_change),
         WORLD_TEST(test_notices),
         WORLD_TEST(test_kept),
+        WORLD_TEST(test_amendments),
         WORLD_TEST(test_annotations_do_not_count),
         WORLD_TEST(test_each_bit_of_each_record_counts),
     };

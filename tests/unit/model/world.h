@@ -100,7 +100,19 @@ static inline uint64_t world_members_bits(const struct group *g)
     return bits;
 }
 
-enum world_audience { WORLD_SEEN_server, WORLD_SEEN_person, WORLD_SEEN_members };
+/* Those who may see the message: it came in their time. */
+static inline uint64_t world_seers_bits(const struct group *g, const struct message *msg)
+{
+    uint64_t bits = 0;
+    for (uint32_t i = 0; i < g->active.count; i++) {
+        const struct member *mb = vec_at(&g->active, i);
+        if (member_saw(mb, msg->cursor))
+            bits |= world_bit(mb->user);
+    }
+    return bits;
+}
+
+enum world_audience { WORLD_SEEN_server, WORLD_SEEN_person, WORLD_SEEN_members, WORLD_SEEN_seers };
 
 /* Who sees the event, as model/event.def says. */
 static inline uint64_t world_seen(const struct event *e)
@@ -118,6 +130,8 @@ static inline uint64_t world_seen(const struct event *e)
     for (size_t i = 0; i < COUNT_OF(audiences); i++) {
         if (audiences[i].type == e->type && audiences[i].audience == WORLD_SEEN_members)
             seen |= world_members_bits(e->group);
+        if (audiences[i].type == e->type && audiences[i].audience == WORLD_SEEN_seers)
+            seen |= world_seers_bits(e->group, e->message);
         if (audiences[i].type == e->type && audiences[i].audience == WORLD_SEEN_person)
             assert_non_null(e->to);
     }
@@ -353,6 +367,30 @@ static inline const struct message *world_post(struct world *w, uint32_t group, 
     struct record r = world_post_record(w, group, author, "", data);
     assert_int_equal(world_commit(w, &r), ERR_ok);
     return model_message_by_id(w->m, &r.message_post.id);
+}
+
+static inline enum err world_edit(struct world *w, uint32_t group, uint32_t seq, uint32_t by,
+                                  const char *data)
+{
+    struct record r = {.type = RECORD_message_update,
+                       .message_update = {w->now, group, seq, by, bytes_cstr(data)}};
+    return world_commit(w, &r);
+}
+
+static inline enum err world_erase(struct world *w, uint32_t group, uint32_t seq, uint32_t by)
+{
+    struct record r = {.type = RECORD_message_delete, .message_delete = {w->now, group, seq, by}};
+    return world_commit(w, &r);
+}
+
+/* At most 2 reactions of a user, 5 in all and 3 emojis. */
+static inline enum err world_react(struct world *w, uint32_t group, uint32_t seq, uint32_t by,
+                                   const char *emoji, bool remove)
+{
+    struct record r = {
+        .type = RECORD_message_react,
+        .message_react = {w->now, group, seq, by, remove, 2, 5, 3, bytes_cstr(emoji)}};
+    return world_commit(w, &r);
 }
 
 enum { WORLD_DELIVERED, WORLD_READ };
