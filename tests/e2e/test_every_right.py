@@ -24,7 +24,8 @@ from kit import raw
 from kit.checks import NOBODY
 from kit.people import DEVICE, Rest, User
 from kit.server import ROOT, Server
-from kit.socket import DELIVERED, EVENTS, HISTORY, INFO, READ, SEND, TYPING, TYPING_ENDS, T_MESSAGE
+from kit.socket import (DELETE, DELIVERED, EVENTS, HISTORY, INFO, REACT, READ, SEND, TYPING,
+                        TYPING_ENDS, T_MESSAGE, UPDATE)
 
 ASKERS = ("nobody", "forger", "ended", "stranger", "former", "member", "owner")
 WHO_HAS_A_USER = ASKERS[2:]
@@ -103,6 +104,17 @@ ROUTES = {
         None, row(NO_TOKEN, NO_TOKEN, 200, NO_MESSAGE, 200, 200, 200)),
     ("GET", "/openapi.yaml"): (None, row(200, 200, 200, 200, 200, 200, 200)),
     ("GET", "/asyncapi.yaml"): (None, row(200, 200, 200, 200, 200, 200, 200)),
+    ("PATCH", "/messages/:id"): (
+        lambda scene: {"data": "y"},
+        row(NO_TOKEN, NO_TOKEN, FORBIDDEN, NO_MESSAGE, NO_MEMBER, FORBIDDEN, FORBIDDEN)),
+    ("DELETE", "/messages/:id"): (
+        None, row(NO_TOKEN, NO_TOKEN, FORBIDDEN, NO_MESSAGE, NO_MEMBER, FORBIDDEN, 200)),
+    ("PUT", "/messages/:id/reactions"): (
+        lambda scene: {"emoji": "+"},
+        row(NO_TOKEN, NO_TOKEN, 200, NO_MESSAGE, NO_MEMBER, 200, 200)),
+    # Taking back what is not there is no change, for those who might.
+    ("DELETE", "/messages/:id/reactions"): (
+        None, row(NO_TOKEN, NO_TOKEN, 200, NO_MESSAGE, NO_MEMBER, 200, 200)),
     # The handshake of a messaging URL: each asker's own.
     ("GET", "/:id"): (
         None,
@@ -120,6 +132,12 @@ RPCS = {
                 row(NO_URL, NO_URL, NO_URL, (404, "message_not_found"), NO_MEMBER, "ok", "ok")),
     READ: (lambda scene: {"message_id": scene.message},
            row(NO_URL, NO_URL, NO_URL, (404, "message_not_found"), NO_MEMBER, "ok", "ok")),
+    UPDATE: (lambda scene: {"message_id": scene.message, "data": "y"},
+             row(NO_URL, NO_URL, NO_URL, NO_MESSAGE, NO_MEMBER, FORBIDDEN, FORBIDDEN)),
+    DELETE: (lambda scene: {"message_id": scene.message},
+             row(NO_URL, NO_URL, NO_URL, NO_MESSAGE, NO_MEMBER, FORBIDDEN, "ok")),
+    REACT: (lambda scene: {"message_id": scene.message, "emoji": "+"},
+            row(NO_URL, NO_URL, NO_URL, NO_MESSAGE, NO_MEMBER, "ok", "ok")),
     TYPING: (lambda scene: {"group_id": scene.group},
              row(NO_URL, NO_URL, NO_URL, HIDDEN, NO_MEMBER, "ok", "ok")),
     TYPING_ENDS: (lambda scene: {"group_id": scene.group},
@@ -227,16 +245,21 @@ def shake(world, path):
     return status, json.loads(connection.read(length))["code"]
 
 
+QUERIES = {"/users": "?username=witness", "/messages/:id/reactions": "?emoji=%2B"}
+
+
 def fill(world, path):
     """The path with the id of something that is there, and with what else it needs."""
-    thing = {"/users/:id": world.other.id, "/sessions/:id": NOBODY, "/messages/:id": world.message}.get(path, world.group)
-    return path.replace(":id", thing).replace(":user_id", world.other.id) + ("?username=witness" if path == "/users" else "")
+    things = {"users": world.other.id, "sessions": NOBODY, "messages": world.message,
+              "groups": world.group}
+    return path.replace(":id", things.get(path.split("/")[1], "")).replace(
+        ":user_id", world.other.id) + QUERIES.get(path, "")
 
 
 def ask(world, method, path, body, asker):
     if path == "/:id":
         return shake(world, world.path(asker))
-    target = fill(world, path) if method in ("GET", "DELETE") else path.replace(":id", world.group).replace(":user_id", world.other.id)
+    target = fill(world, path)
     answer = world.rest.call(method, target, body, world.token(asker))
     if answer.status_code < 400:
         return answer.status_code

@@ -254,8 +254,9 @@ def contains(server, text):
 
 
 def test_what_ended_is_gone_from_the_disk(new_server):
-    """A device whose place another took leaves nothing once the segment of its record is gone. A
-    message stays, for nobody took it back: in the snapshots."""
+    """A device whose place another took, a text that was deleted and one that was edited leave
+    nothing once the segments of their records are gone. A message that nobody took back stays, in
+    the snapshots."""
     server = new_server(segment_size="64k", snapshot_after="0", send_rate="0",
                         user_sessions_max="2")
     rest = Rest(server)
@@ -264,12 +265,20 @@ def test_what_ended_is_gone_from_the_disk(new_server):
     anna.device(name="a name that nobody shall know")
     socket = anna.connect()
     send(socket, group, "a text that stays")
+    ids = [socket.ok(SEND, {"group_id": group, "data": text})["message_id"]
+           for text in ("a text that is deleted", "a text that is replaced")]
     assert contains(server, b"a name that nobody shall know")
+    assert contains(server, b"a text that is deleted")
+    assert contains(server, b"a text that is replaced")
     anna.device(name="the third")
+    anna.ok(200, "DELETE", f"/messages/{ids[0]}")
+    anna.ok(200, "PATCH", f"/messages/{ids[1]}", {"data": "another"})
     for _ in range(3):
         fill(socket, group, 140)
         snapshot(server)
-    assert contains(server, b"a name that nobody shall know") == []
+    for gone in (b"a name that nobody shall know", b"a text that is deleted",
+                 b"a text that is replaced"):
+        assert contains(server, gone) == []
     snapshots = [path.name for path in files(server, ".snap")]
     assert sorted(contains(server, b"a text that stays")) == snapshots
     server.restart(signal.SIGKILL)

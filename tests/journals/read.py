@@ -421,6 +421,10 @@ FIELDS = {
     7: ("receipt_mark", "time:time group:u32 user:u32 seq:u32 kind:u8"),
     8: ("session_end", "time:time user:u32 id:uuid"),
     9: ("sessions_end", "time:time user:u32 except:uuid"),
+    10: ("message_update", "time:time group:u32 seq:u32 by:u32 data:text"),
+    11: ("message_delete", "time:time group:u32 seq:u32 by:u32"),
+    12: ("message_react", "time:time group:u32 seq:u32 by:u32 remove:u8 user_max:u32 "
+                          "message_max:u32 emojis_max:u32 emoji:text8"),
     20: ("member_role", "time:time group:u32 user:u32 by:u32 role:u8"),
     21: ("group_update", "time:time group:u32 by:u32 fields:u8 join:u8 history:u8 name:text"),
     22: ("group_delete", "time:time group:u32 by:u32"),
@@ -464,6 +468,7 @@ SAVED = {
     7: ("by_mark", "place:v"),
     8: ("change", "seq:v time:v kind:u8 user:v by:v"),
     9: ("message", "author:v seq:v time:v client_id_len:u8 data_len:v id:uuid"),
+    10: ("amendment", "message:v what:u8"),
     15: ("extra", "kind:u8 join:u8 history:u8 grants:v successions:v seq:v"),
     16: ("grant", "member:v role:u8 seq:v time:v by:v"),
     17: ("succession", "change:v owner:v"),
@@ -494,6 +499,12 @@ def take_element(reader, kind):
     if kind == 9:
         element["client_id"] = reader.take(element.pop("client_id_len")).decode()
         element["data"] = reader.take(element.pop("data_len")).decode()
+    if kind == 10:
+        if element["what"]:
+            element.update(take_fields(reader, "seq:v time:v"))
+            element.update(take_fields(reader, "version:v" if element["what"] == 1 else "by:v"))
+        element["reactions"] = [take_fields(reader, "user:v removed:u8 seq:v time:v emoji:text8")
+                                for _ in range(reader.v())]
     if kind == 15 and element["seq"]:
         element.update(take_fields(reader, "time:v by:v first_join:u8 first_history:u8 name:rest"))
     return element
@@ -513,7 +524,7 @@ def elements(snapshot):
         if kind not in SAVED or (head is None) != (kind == 1):
             raise wrong("it does not belong there")
         if kind != before:
-            sums = {"change": 0} if kind == 17 else {"seq": 0, "time": 0}
+            sums = {10: {"message": 0}, 17: {"change": 0}}.get(kind, {"seq": 0, "time": 0})
         before = kind
         reader = Reader(payload)
         while True:
@@ -521,7 +532,7 @@ def elements(snapshot):
                 element = take_element(reader, kind)
             except ValueError as error:
                 raise wrong(error) from None
-            if kind in (8, 9, 16, 17):
+            if kind in (8, 9, 10, 16, 17):
                 for key in sums:
                     element[key] = sums[key] = sums[key] + element[key]
             name = SAVED[kind][0]

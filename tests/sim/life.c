@@ -276,19 +276,24 @@ static void serve(void)
 /* ---- rot --------------------------------------------------------------------------------------
  */
 
+#define SEGMENT_KEY_AT 64
+
 /*
  * How many records must survive when a bit of the newest segment rots: those before the newest
- * batch, as its last record says in `back`. Read from the bytes with nothing of log/ but the
- * layout.
+ * batch, as its last record says in `back`. Read from the bytes with nothing of log/ but the layout
+ * and the check: of a header that a crash cut in half the first half may be there.
  */
 static uint64_t below_newest_batch(const char *newest)
 {
     uint64_t size, seq = 0, claimed = UINT64_MAX;
     segment_name_parse(newest, &seq);
     const uint8_t *p = media_bytes(newest, &size);
+    struct frame_key key;
+    memcpy(key.b, p + SEGMENT_KEY_AT, sizeof key.b);
     for (uint64_t at = SEGMENT_HEADER_LEN; at + FRAME_OVERHEAD <= size;) {
         uint64_t len = frame_u32(p + at), back = frame_u16(p + at + 6);
-        if (frame_u64(p + at + 8) != seq || frame_u16(p + at + 4) == 0 || len > size - at)
+        if (frame_u64(p + at + 8) != seq || frame_u16(p + at + 4) == 0 || len > size - at ||
+            frame_siphash(&key, p + at, 16) != frame_u64(p + at + 16))
             break;
         claimed = back == UINT16_MAX ? 0 : seq - back - 1;
         seq++;

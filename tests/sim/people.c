@@ -253,15 +253,45 @@ static enum err post(struct engine *e)
     return shadow_propose(e, &r);
 }
 
+/* A number of a message, the newer the more often. */
+static uint32_t some_seq(const struct model *m, uint32_t number)
+{
+    const struct group *g = model_group(m, number);
+    uint32_t count = g ? g->messages.count : 0;
+    return count == 0 ? 0 : count - (uint32_t)rng_skewed(count);
+}
+
+/* Edits, deletes or reacts: their own messages, mostly. */
+static enum err amend(struct engine *e)
+{
+    static const char *const emojis[] = {"+", "-", "\xf0\x9f\x91\x8d"};
+    const struct model *m = engine_model(e);
+    uint32_t group = some_group(m), seq = some_seq(m, group);
+    const struct group *g = model_group(m, group);
+    const struct message *msg = g ? group_message(g, seq) : NULL;
+    uint32_t by = msg && !rng_one_in(5) ? msg->author : some_member(m, group);
+    struct record r = {.type = rng_one_in(3)   ? RECORD_message_update
+                               : rng_one_in(5) ? RECORD_message_delete
+                                               : RECORD_message_react};
+    int64_t now = engine_now(e);
+    if (r.type == RECORD_message_update)
+        r.message_update = (struct record_message_update){now, group, seq, by, some_text()};
+    else if (r.type == RECORD_message_delete)
+        r.message_delete = (struct record_message_delete){now, group, seq, by};
+    else
+        r.message_react = (struct record_message_react){
+            now, group, seq, some_member(m, group),           rng_one_in(3),
+            2,   6,     2,   bytes_cstr(emojis[rng_below(3)])};
+    return shadow_propose(e, &r);
+}
+
 static enum err mark(struct engine *e)
 {
     uint32_t group = some_group(engine_model(e));
-    const struct group *g = model_group(engine_model(e), group);
-    uint32_t count = g ? g->messages.count : 0;
     struct record r = {.type = RECORD_receipt_mark};
-    r.receipt_mark = (struct record_receipt_mark){
-        engine_now(e), group, some_member(engine_model(e), group),
-        count == 0 ? 0 : count - (uint32_t)rng_skewed(count), (uint8_t)rng_below(2)};
+    r.receipt_mark =
+        (struct record_receipt_mark){engine_now(e), group, some_member(engine_model(e), group),
+                                     some_seq(engine_model(e), group), (uint8_t)rng_below(2)};
     return shadow_propose(e, &r);
 }
 
@@ -301,7 +331,7 @@ enum err people_act(struct engine *e)
         return rng_one_in(6) ? make_open_group(e) : rng_one_in(3) ? open_direct(e) : settle(e);
     if (deed < 44)
         return expire(e);
-    if (deed < 75)
+    if (deed < 70)
         return post(e);
-    return mark(e);
+    return deed < 80 ? amend(e) : mark(e);
 }

@@ -200,7 +200,9 @@ static bool same_event(const struct event *a, const struct event *b)
            same_uuid(a->by ? &a->by->id : NULL, b->by ? &b->by->id : NULL) &&
            same_uuid(a->owner ? &a->owner->id : NULL, b->owner ? &b->owner->id : NULL) &&
            a->role == b->role && same_uuid(a->to ? &a->to->id : NULL, b->to ? &b->to->id : NULL) &&
-           same_uuid(a->message ? &a->message->id : NULL, b->message ? &b->message->id : NULL);
+           same_uuid(a->message ? &a->message->id : NULL, b->message ? &b->message->id : NULL) &&
+           (a->reaction != NULL) == (b->reaction != NULL) &&
+           (!a->reaction || a->reaction->cursor == b->reaction->cursor);
 }
 
 /* Somebody resumes from somewhere, and sees what they would have seen without the crash. */
