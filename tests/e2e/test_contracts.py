@@ -23,13 +23,6 @@ def routes():
             for method, path, _, needs in lines("src/api/route.def", "ROUTE")}
 
 
-def statuses():
-    """The status of each code that a client may meet; those of the operator stand behind them."""
-    operators = (ROOT / "src/base/err.def").read_text().split("/* The operator's side")[1]
-    return {name: int(status) for name, status, *_ in lines("src/base/err.def", "ERR")
-            if f"ERR({name}," not in operators}
-
-
 def test_openapi_names_every_route():
     assert {(one.method, one.path) for one in contract.operations()} == set(routes())
 
@@ -52,7 +45,7 @@ def codes(schema):
 
 
 def test_openapi_names_the_errors_that_there_are():
-    known = statuses()
+    known = contract.statuses()
     named = set()
     for one in contract.operations():
         for status, said in one.described["responses"].items():
@@ -69,7 +62,7 @@ def test_openapi_names_the_errors_that_there_are():
 
 def test_asyncapi_names_the_statuses_of_its_errors():
     schemas = contract.document("asyncapi.yaml")["components"]["schemas"]
-    wanted = {statuses()[code] for code in schemas["Code"]["enum"]}
+    wanted = {contract.statuses()[code] for code in schemas["Code"]["enum"]}
     assert set(schemas["Refusal"]["properties"]["status"]["enum"]) == wanted
 
 
@@ -164,6 +157,9 @@ def test_the_kit_takes_what_is_described():
     ("POST", "/users", 409, {"error": "x", "code": "group_full"}),
     ("GET", "/users/me", 401, {"error": "x", "code": "unauthorized"}),
     ("GET", "/nowhere/at/all", 200, {}),
+    ("PUT", f"/groups/{ID}/join", 500, {"error": "x", "code": "too_large"}),
+    ("PUT", "/users", 405, {"error": "x", "code": "method_not_allowed"}),
+    ("POST", "/users", 503, {"error": "x", "code": "busy"}),
     ("GET", "/sync", 200, {"cursor": 1, "epoch": ID, "groups": [{"id": ID}], "more": False}),
 ])
 def test_the_kit_refuses_what_is_not(question):
@@ -179,6 +175,8 @@ def test_the_kit_refuses_what_is_not(question):
     {"type": 11, "id": 1, "timestamp": 1, "body": {"ok": True, "more": 1}},
     {"type": 11, "timestamp": 1, "body": {"ok": False, "method": 40, "status": 403,
                                           "code": "no_such_code", "error": "x"}},
+    {"type": 11, "timestamp": 1, "body": {"ok": False, "method": 40, "status": 403,
+                                          "code": "group_not_found", "error": "x"}},
 ])
 def test_the_kit_refuses_an_event_that_is_not_described(event):
     with pytest.raises(contract.NotDescribed):

@@ -90,6 +90,23 @@ def check(what, schema, value):
         raise NotDescribed(f"{what}: {'/'.join(map(str, error.absolute_path))}: {error.message}")
 
 
+# ---- errors ---------------------------------------------------------------------------------------
+
+@functools.lru_cache(None)
+def statuses():
+    """The status of each code that a client may meet; those of the operator stand behind them."""
+    text = (ROOT / "src/base/err.def").read_text().split("/* The operator's side")[0]
+    found = {name: int(status) for name, status in re.findall(r"^ERR\((\w+), +(\d+),", text, re.M)}
+    assert len(found) == text.count("\nERR(") > 20
+    return found
+
+
+def check_error(what, status, body):
+    """The code is one of this status."""
+    if statuses().get(body["code"]) != status:
+        raise NotDescribed(f"{what}: {body['code']} with {status}")
+
+
 # ---- REST -----------------------------------------------------------------------------------------
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -173,6 +190,10 @@ def operation(method, path):
 
 def check_answer(method, path, status, headers, text, parse):
     """An answer is one that openapi.yaml describes. `parse` gives the JSON of its body."""
+    # Which of the headers an answer needs depends on its status; the contract says so in words.
+    for needs, header in ((405, "allow"), (429, "retry-after"), (503, "retry-after")):
+        if status == needs and header not in headers:
+            raise NotDescribed(f"{method} {path} is answered {status} without {header}")
     described = operation("GET" if method == "HEAD" else method, path.partition("?")[0])
     what = f"{method} {path} is answered {status}"
     if described is None:
@@ -187,6 +208,8 @@ def check_answer(method, path, status, headers, text, parse):
             raise NotDescribed(f"{what}: not that")
         response = response or described.responses["default"]
     response.check(what, headers, text, parse)
+    if status >= 400 and text:
+        check_error(what, status, parse())
 
 
 # ---- WebSocket ------------------------------------------------------------------------------------
@@ -241,6 +264,8 @@ def check_event(event, method=None):
     if not done or method in rpcs():
         schema = replies(method)[0] if done else refusal()
         check(f"the reply to method {method}: {event}", schema, event)
+        if not done:
+            check_error(f"a reply: {event}", event["body"]["status"], event["body"])
         return
     for known in rpcs():
         if replies(known)[0].is_valid(event):

@@ -1,10 +1,12 @@
 """Bytes on a socket: HTTP and WebSocket as no library would send them."""
 import base64
 import hashlib
+import json
 import os
 import socket
 import struct
 
+from . import contract
 from .server import PATIENCE
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -125,6 +127,7 @@ class Connection:
         """The next text frame's payload."""
         final, opcode, payload = self.frame()
         assert final and opcode == TEXT, (final, opcode, payload[:200])
+        contract.check_event(json.loads(payload))
         return payload
 
     def close_code(self):
