@@ -90,7 +90,22 @@ def kept():
     return story.messages_expire(group=1, up_to=7).group_retention(group=1, by=1).group_delete(group=1, by=1)
 
 
+def amended():
+    story = talk(people(), 5).message_update(group=1, seq=1, by=1, data="new")
+    story.message_update(group=1, seq=1, by=2, data="no").message_update(group=1, seq=1, by=1, data="")
+    limits = {"user_max": 2, "message_max": 4, "emojis_max": 2}
+    for by, emoji, remove in (2, "x", 0), (3, "x", 0), (2, "y", 0), (2, "z", 0), (2, "x", 1), (1, "x", 0):
+        story.message_react(group=1, seq=1, by=by, emoji=emoji, remove=remove, **limits)
+    story.message_react(group=1, seq=2, by=3, emoji="x").message_delete(group=1, seq=2, by=1)
+    story.message_delete(group=1, seq=3, by=3).message_react(group=1, seq=3, by=1, emoji="x")
+    story.receipt_mark(group=1, user=1, seq=4, kind=1).member_leave(group=1, user=2, by=2)
+    story.message_delete(group=1, seq=5, by=2).messages_expire(group=1, up_to=2)
+    story.message_update(group=1, seq=1, by=1, data="x").message_update(group=1, seq=4, by=1, data="end")
+    return story.messages_expire(group=1, up_to=4).message_react(group=1, seq=5, by=1, emoji="y")
+
+
 STORIES = {
+    "amended": amended(),
     "kept": kept(),
     "direct": direct(),
     "talk": talk(people()),
