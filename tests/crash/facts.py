@@ -28,8 +28,8 @@ class Facts:
 
 
 class Officer:
-    """Gives roles to the members of a group and names to it, makes others and ends them, one call
-    after the other."""
+    """Gives roles to the members of a group and names to it, edits and deletes what was said there,
+    makes other groups and ends them, one call after the other."""
 
     def __init__(self, ledger, server):
         rest = Rest(server)
@@ -40,12 +40,13 @@ class Officer:
         self.group = self.owner.group(*self.members)
         self.names = 0
         self.others = []
+        self.messages = []
         self.facts.certain["name"] = "group_1"
         for member in self.members:
             self.facts.certain["role", member.id] = "member"
 
     def acts(self):
-        return [self.give_role, self.give_name, self.make_or_end]
+        return [self.give_role, self.give_name, self.make_or_end, self.say, self.amend, self.amend]
 
     async def run(self):
         loop = asyncio.get_running_loop()
@@ -67,6 +68,25 @@ class Officer:
         self.facts.change("name", f"name {self.names}", lambda: self.owner.call(
             "PATCH", f"/groups/{self.group}", {"name": f"name {self.names}"}))
 
+    def say(self):
+        said = self.owner.ok(201, "POST", f"/groups/{self.group}/messages", {"data": "first"})
+        self.facts.certain["text", said["message_id"]] = "first"
+        self.messages.append(said["message_id"])
+
+    def amend(self):
+        """Another text for the newest message; None: it is deleted, and left alone from then on."""
+        if not self.messages:
+            return
+        self.names += 1
+        path = f"/messages/{self.messages[-1]}"
+        if self.ledger.rng.random() < 0.2:
+            message = self.messages.pop()
+            self.facts.change(("text", message), None, lambda: self.owner.call("DELETE", path))
+        else:
+            text = f"text {self.names}"
+            self.facts.change(("text", self.messages[-1]), text,
+                              lambda: self.owner.call("PATCH", path, {"data": text}))
+
     def make_or_end(self):
         if self.others:
             group = self.others.pop()
@@ -81,6 +101,9 @@ class Officer:
         """Everything is as it was said to be."""
         assert self.facts.changes > 0
         self.facts.check("name", self.owner.ok(200, "GET", f"/groups/{self.group}")["name"])
+        for key in [key for key in self.facts.certain if key[0] == "text"][-100:]:
+            message = self.members[0].ok(200, "GET", f"/messages/{key[1]}")
+            self.facts.check(key, None if message.get("deleted") else message["data"])
         made = [key[1] for key in self.facts.certain if key[0] == "ended"]
         for group in made[-100:]:
             answer = self.members[0].call("GET", f"/groups/{group}")
