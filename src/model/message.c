@@ -270,6 +270,8 @@ void state_forget_messages(struct model *m, struct group *g)
         if (i + STATE_BATCH < g->messages.count) {
             const struct message *soon = vec_at(&g->messages, i + STATE_BATCH);
             map_prefetch(&m->messages_by_id, uuid_hash(&soon->id));
+            if (soon->client_id_len > 0)
+                map_prefetch(&m->messages_by_client_id, hash_by_client_id(soon));
         }
         state_forget_message(m, msg);
     }

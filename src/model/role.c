@@ -59,12 +59,13 @@ void state_forget_grant(struct member *mb)
 
 void state_free_notices(struct notices *n)
 {
+    struct list *next;
+
     if (n == NULL)
         return;
-    while (!list_empty(&n->grants)) {
-        struct grant *gr = LIST_OWNER(n->grants.next, struct grant, list);
-        list_remove(&gr->list);
-        free(gr);
+    for (struct list *l = n->grants.next; l != &n->grants; l = next) {
+        next = l->next;
+        free(LIST_OWNER(l, struct grant, list));
     }
     state_free_amends(&n->amends);
     free(n);
