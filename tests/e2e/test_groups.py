@@ -217,3 +217,41 @@ def test_the_answers_of_join_and_left_are_json(people):
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "application/json"
         assert isinstance(answer.json(), dict)
+
+
+def pages(user, group, limit, between=lambda: None):
+    """The pages of a group's members, with something that happens behind each."""
+    after, more = "", True
+    while more:
+        page = user.ok(200, "GET", f"/groups/{group}/members?limit={limit}{after}")
+        assert 0 < len(page["members"]) <= limit
+        yield from page["members"]
+        after, more = f"&after={page['members'][-1]['user_id']}", page["more"]
+        between()
+
+
+def test_members_by_page_while_they_come_and_go(people):
+    """Who is there all the time is on the pages once, in the order of first joining."""
+    users = people(count=12)
+    owner, stay, go, late = users[0], users[:6], users[6:9], users[9:]
+    group = owner.group(*[user for pair in zip(stay, [*go, owner, owner, owner]) for user in pair])
+    owner.ok(200, "PATCH", f"/groups/{group}/members/{stay[1].id}", {"role": "admin"})
+    deeds = iter([lambda: go[0].leaves(group), lambda: owner.joins(group, late[0]),
+                  lambda: owner.leaves(group, go[1]), lambda: owner.joins(group, late[1]),
+                  lambda: go[0].joins(group), lambda: owner.joins(group, late[2])])
+    members = list(pages(owner, group, 2, lambda: next(deeds, lambda: None)()))
+    seen = [member["user_id"] for member in members]
+    assert len(seen) == len(set(seen))
+    assert [i for i in seen if i in {user.id for user in stay}] == [user.id for user in stay]
+    newcomers = [user.id for user in late]
+    assert [i for i in seen if i in newcomers] == newcomers[:len(set(seen) & set(newcomers))]
+    for deed in deeds:
+        deed()
+    assert {member["user_id"]: member["role"] for member in members}[stay[1].id] == "admin"
+    # A page goes on behind somebody who has left meanwhile.
+    page = owner.ok(200, "GET", f"/groups/{group}/members?limit=1&after={go[1].id}")
+    assert len(page["members"]) == 1 and page["more"]
+    # Who comes back stands where they stood.
+    assert [member["user_id"] for member in pages(owner, group, 1000)] == [
+        i for i in [user.id for pair in zip(stay, [*go, None, None, None]) for user in pair if user]
+        + [user.id for user in late] if i != go[1].id]

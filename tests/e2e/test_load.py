@@ -14,7 +14,7 @@ import pytest
 from kit import raw
 from kit.people import Rest, User
 from kit.server import BINARY, PATIENCE
-from kit.socket import T_MESSAGE
+from kit.socket import T_CHANGED, T_DELETED, T_LEFT, T_MESSAGE, T_ROLE
 
 # A sanitizer keeps what was freed and shadows what is there: then numbers of bytes say nothing, and
 # less of everything must do.
@@ -245,6 +245,27 @@ def test_a_group_of_ten_thousand(new_server):
     other.leaves(group)
     other.joins(group)
     assert owner.ok(200, "GET", f"/groups/{group}")["member_count"] == count
+    check_governing(owner, other, people, group)
+
+
+def check_governing(owner, other, people, group):
+    """Settings, roles, a succession and the end of a large group, each told to everybody."""
+    start = other.connect().info()["cursor"]
+    owner.ok(200, "PATCH", f"/groups/{group}", {"name": "renamed", "join": "open"})
+    for one in people[:50]:
+        owner.ok(200, "PATCH", f"/groups/{group}/members/{one}", {"role": "admin"})
+    owner.leaves(group)
+    seen = other.connect().catch_up(start)
+    assert [event.type for event in seen] == [T_CHANGED] + [T_ROLE] * 49 + [T_LEFT]
+    assert seen[-1].body["owner_id"] == people[0]
+    owner.joins(group)
+    assert owner.ok(200, "GET", f"/groups/{group}")["owner_id"] == people[0]
+    assert owner.call("DELETE", f"/groups/{group}").status_code == 403
+    second = owner.ok(201, "POST", "/groups", {"name": "all", "user_ids": [*people, other.id]})
+    listening = other.connect()
+    owner.ok(200, "DELETE", f"/groups/{second['id']}")
+    assert listening.recv().type == T_DELETED
+    assert other.ok(200, "GET", "/groups")["groups"][0]["id"] == group
 
 
 def drain(connection):
