@@ -2,8 +2,8 @@
 
 /* Groups that are looked at in one go: about a third of a millisecond, where none is in a cache. */
 #define LOOK_GROUPS 1000u
-/* Messages that go with one record. */
-#define EXPIRE_MAX 256u
+/* Messages that go with one batch of records: their going is one step of a turn. */
+#define EXPIRE_MAX 128u
 
 #define DAY_MS INT64_C(86400000)
 
@@ -15,67 +15,72 @@ static uint32_t days_of(const struct retention *r, const struct group *g)
     return r->days;
 }
 
-/* The number of the newest message that is due, of the next EXPIRE_MAX; 0 for none. Their times do
- * not fall. */
-static uint32_t due(const struct retention *r, const struct group *g, int64_t now)
+/* How many of the group's messages are due, `most` at most. Their times do not fall. */
+static uint32_t due(const struct retention *r, const struct group *g, int64_t now, uint32_t most)
 {
-    uint32_t days = days_of(r, g), seq = g->expired;
+    uint32_t days = days_of(r, g), count = 0;
     int64_t until = now - days * DAY_MS;
     const struct message *msg;
 
     if (days == 0)
         return 0;
-    while (seq - g->expired < EXPIRE_MAX && (msg = group_message(g, seq + 1)) != NULL &&
+    while (count < most && (msg = group_message(g, g->expired + count + 1)) != NULL &&
            msg->time < until)
-        seq++;
-    return seq > g->expired ? seq : 0;
+        count++;
+    return count;
 }
 
 static void expired(struct proposal *p, enum err err, uint64_t cursor)
 {
     struct retention *r = (struct retention *)(void *)p;
     (void)cursor;
-    r->proposed = false;
-    /* What the disk refuses is due again later. */
-    r->found = err == ERR_ok;
-    if (r->found)
-        loop_again(r->loop);
+    /* What the disk refuses is due again at the next tick. */
+    r->refused |= err != ERR_ok;
+    r->under_way--;
+    if (r->under_way > 0 || r->refused)
+        return;
+    r->go_on = true;
+    loop_again(r->loop);
 }
 
-/* Looks at group number `number`; true where some of its messages were proposed to go. */
-static bool look_at(struct retention *r, uint32_t number, int64_t now)
+/* Proposes what is due in group number `number`, `most` messages at most; how many these are. */
+static uint32_t look_at(struct retention *r, uint32_t number, int64_t now, uint32_t most)
 {
     const struct group *g = model_group(engine_model(r->engine), number);
-    uint32_t up_to = due(r, g, now);
+    uint32_t count = due(r, g, now, most);
 
-    if (up_to == 0)
-        return false;
-    struct record record = {.type = RECORD_messages_expire,
-                            .messages_expire = {.time = now, .group = g->number, .up_to = up_to}};
-    r->proposed = engine_propose(r->engine, &record, &r->proposal) == ERR_ok;
-    if (r->proposed)
-        loop_again(r->loop); /* the turn's end gives it to the disk */
-    return r->proposed;
+    if (count == 0)
+        return 0;
+    struct record record = {
+        .type = RECORD_messages_expire,
+        .messages_expire = {.time = now, .group = g->number, .up_to = g->expired + count}};
+    if (engine_propose(r->engine, &record, &r->proposal) != ERR_ok) {
+        r->refused = true;
+        return 0;
+    }
+    r->under_way++;
+    return count;
 }
 
-/* From the group behind the last on, or again from that one where it had some. */
+/* From the group behind the last on, or again from that one where it may have more. */
 static void look(struct retention *r)
 {
     const struct model *m = engine_model(r->engine);
     uint32_t count = model_group_count(m), looks = count < LOOK_GROUPS ? count : LOOK_GROUPS;
+    uint32_t left = EXPIRE_MAX;
     int64_t now = engine_now(r->engine);
 
-    if (r->proposed || (r->days == 0 && model_limited_groups(m) == 0))
+    r->go_on = r->refused = false;
+    if (r->days == 0 && model_limited_groups(m) == 0)
         return;
-    bool again = r->found && r->group > 0;
-    r->found = false;
-    for (uint32_t i = 0; i < looks; i++) {
-        if (!again)
+    for (uint32_t i = 0; i < looks && left > 0 && !r->refused; i++) {
+        if (!r->again)
             r->group = r->group < count ? r->group + 1 : 1;
-        again = false;
-        if (look_at(r, r->group, now))
-            return;
+        left -= look_at(r, r->group, now, left);
+        r->again = left == 0;
     }
+    if (r->under_way > 0)
+        loop_again(r->loop); /* the turn's end gives them to the disk */
 }
 
 void retention_init(struct retention *r, struct engine *engine, struct loop *loop, uint32_t days)
@@ -86,11 +91,12 @@ void retention_init(struct retention *r, struct engine *engine, struct loop *loo
 
 void retention_tick(struct retention *r)
 {
-    look(r);
+    if (r->under_way == 0)
+        look(r);
 }
 
 void retention_turn(struct retention *r)
 {
-    if (r->found)
+    if (r->go_on)
         look(r);
 }

@@ -3,8 +3,8 @@
  *
  * Which go is in the journal (messages_expire), so a start needs no clock to know it. What is due
  * is looked for in small pieces, some groups twice a second, round and round; and what is found
- * goes a few hundred messages at a time, the next when the one before is durable. So it costs no
- * turn of the loop much, however much is due. Loop thread only.
+ * goes a hundred messages at a time, of as many groups as have them, the next when these are
+ * durable. So it costs no turn of the loop much, however much is due. Loop thread only.
  */
 #ifndef RETENTION_H
 #define RETENTION_H
@@ -13,13 +13,15 @@
 #include "net/loop.h"
 
 struct retention {
-    struct proposal proposal; /* first */
+    struct proposal proposal; /* first; of all that are under way */
     struct engine *engine;
     struct loop *loop;
     uint32_t days;  /* for which the server keeps messages; 0: for ever */
     uint32_t group; /* number of the one that was looked at last */
-    bool proposed;  /* one is on its way */
-    bool found;     /* the last group had some: there may be more */
+    uint32_t under_way;
+    bool again;   /* it may have more */
+    bool refused; /* some could not be proposed, or not be written */
+    bool go_on;   /* all are durable, and there may be more */
 };
 
 /* Nothing is proposed before the first tick. */
