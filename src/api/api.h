@@ -69,7 +69,7 @@ struct api {
     struct list woken_polls; /* those for which there may be something */
     uint32_t poll_count;
     bool tells_commit; /* what is told now was committed, so polls are woken */
-    bool draining; /* the server goes away: nothing new is begun */
+    bool draining;     /* the server goes away: nothing new is begun */
 };
 
 void api_init(struct api *a);
