@@ -4,8 +4,7 @@
  *   journal --dir DIR --batch N [--seconds S]       proposes N records of 100 bytes, waits until
  *                                                   the N before them are durable, and again
  *   journal --floor FILE --batch N [--seconds S]    writes as many bytes as N records take into a
- *                                                   preallocated file of zeros, fdatasync, and
- * again
+ *                                                   preallocated file of zeros, syncs, and again
  *
  * Prints "records N", "bytes N" (what they take on disk) and "ns N".
  */
