@@ -127,6 +127,8 @@ class Values:
         if "string" in kinds:
             if is_id(schema):
                 found.append(NO_UUIDS)
+            elif "pattern" in schema:
+                found.append(st.text(" \t\0\x7fx", min_size=1, max_size=4))
             if schema.get("minLength", 0) > 0:
                 found.append(st.text(max_size=schema["minLength"] - 1))
             if schema.get("maxLength", LONGEST) < LONGEST:
