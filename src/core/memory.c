@@ -23,6 +23,7 @@ static bool record_grows(const struct record *r)
 {
     switch (r->type) {
     case RECORD_user_create:
+    case RECORD_app_user_create:
     case RECORD_group_create:
     case RECORD_group_make:
     case RECORD_direct_open:
@@ -39,6 +40,7 @@ static bool record_grows(const struct record *r)
     case RECORD_group_update:
     case RECORD_group_delete:
     case RECORD_member_leave:
+    case RECORD_app_user_rename:
     case RECORD_receipt_mark:
     case RECORD_messages_expire:
     case RECORD_group_retention:

@@ -12,6 +12,7 @@ static void model_init(struct model *m)
 {
     *m = (struct model){0};
     state_init_users(m);
+    state_init_externals(m);
     state_init_sessions(m);
     state_init_groups(m);
     state_init_directs(m);
@@ -36,6 +37,7 @@ static void model_release(struct model *m)
     map_release(&m->users_by_id);
     map_release(&m->users_by_name);
     map_release(&m->users_by_email);
+    map_release(&m->users_by_external_id);
     map_release(&m->sessions_by_id);
     map_release(&m->sessions_by_token);
     map_release(&m->groups_by_id);

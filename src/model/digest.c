@@ -32,6 +32,9 @@ static void add_user(struct hash *h, const struct user *u)
     hash_add_bytes(h, u->email);
     hash_add_bytes(h, u->email_key);
     hash_add_bytes(h, u->password);
+    /* Without one, the digest is what it was before there were such ids. */
+    if (u->external != NULL)
+        hash_add_bytes(h, user_external_id(u));
     hash_add_u64(h, u->session_count);
     for (const struct session *s = u->sessions; s != NULL; s = s->next)
         add_session(h, s);

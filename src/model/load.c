@@ -38,6 +38,8 @@ struct load {
     uint64_t users, sessions, groups, members, messages, client_ids;
     uint64_t all_members;   /* so far, also of groups that were deleted */
     uint64_t extras;        /* so far */
+    uint64_t externals;     /* that are still to come */
+    bool last;              /* their count has come: nothing else follows */
     bool over;              /* that was the last of the groups */
     uint64_t kept;          /* groups with one, so far */
     bool kept_over;         /* the same */
@@ -207,6 +209,27 @@ static bool load_session(struct model *m, struct bytes *in)
         check_session_create(m, &r) != ERR_ok)
         return false;
     apply_session_create(m, &r, &c);
+    return true;
+}
+
+/* ---- the app's own ids ----------------------------------------------------------------------- */
+
+static bool load_externals(struct model *m, struct bytes *in)
+{
+    m->load->last = true;
+    return take_upto(in, m->users.count, &m->load->externals) && m->load->externals > 0;
+}
+
+static bool load_external(struct model *m, struct bytes *in)
+{
+    uint64_t *number = &m->load->group.cursor, before = *number;
+    struct bytes id;
+
+    if (m->load->externals == 0 || !take_step(in, m->users.count, number) || *number == before ||
+        !take_text8(in, &id) || !external_id_valid(id) || model_user_by_external_id(m, id) != NULL)
+        return false;
+    state_add_external(m, state_user(m, (uint32_t)*number), id);
+    m->load->externals--;
     return true;
 }
 
@@ -684,6 +707,8 @@ static bool load_amendment(struct model *m, struct bytes *in)
 /* Which types may stand behind which. */
 static bool type_fits(const struct load *l, enum saved_type type)
 {
+    if (l->last && type != SAVED_external)
+        return false;
     switch (type) {
     case SAVED_head:
         return false;
@@ -710,6 +735,10 @@ static bool type_fits(const struct load *l, enum saved_type type)
     case SAVED_deleted:
     case SAVED_extras:
         return !l->over && l->group.g != NULL && l->before >= SAVED_group && l->before <= type;
+    case SAVED_externals:
+        return true;
+    case SAVED_external:
+        return l->last;
     }
     return false;
 }
@@ -718,7 +747,8 @@ static bool type_fits(const struct load *l, enum saved_type type)
 static bool is_list(enum saved_type type)
 {
     return type >= SAVED_members && type != SAVED_extra && type != SAVED_deleted &&
-           type != SAVED_extras && type != SAVED_kept && type != SAVED_kept_count;
+           type != SAVED_extras && type != SAVED_kept && type != SAVED_kept_count &&
+           type != SAVED_externals;
 }
 
 /* One element; the next one of the same record follows where bytes are left. */
@@ -759,6 +789,10 @@ static bool load_element(struct model *m, enum saved_type type, struct bytes *in
         return load_grant(m, in);
     case SAVED_successions:
         return load_succession(m, in);
+    case SAVED_externals:
+        return load_externals(m, in);
+    case SAVED_external:
+        return load_external(m, in);
     }
     return false;
 }
@@ -821,7 +855,7 @@ bool model_loaded(struct model *m, uint64_t cursor)
     struct load *l = m->load;
 
     if (l == NULL || m->cursor != cursor || !finish_group(m) || l->over != (l->extras > 0) ||
-        l->kept_over != (l->kept > 0) || m->users.count != l->users ||
+        l->externals > 0 || l->kept_over != (l->kept > 0) || m->users.count != l->users ||
         map_count(&m->sessions_by_id) != l->sessions || m->groups.count != l->groups ||
         l->all_members != l->members || m->message_count != l->messages ||
         map_count(&m->messages_by_client_id) != l->client_ids)

@@ -26,6 +26,7 @@ struct model;
 struct group;
 struct member;
 struct message;
+struct external; /* state.h */
 
 /* Words that belong to a room above (core/hub): zero at the start, never read or written here, not
  * part of the model, not in the digest. */
@@ -43,7 +44,8 @@ struct user {
     struct bytes password;                                 /* encoded hash */
     struct session *sessions;                              /* newest first */
     uint32_t session_count;
-    struct vec memberships; /* struct member *, also those that ended, in order of joining */
+    struct external *external; /* under which id the app knows them; NULL for most */
+    struct vec memberships;    /* struct member *, also those that ended, in order of joining */
     uint32_t active_groups;
     struct annotation annotation;
 };
@@ -302,6 +304,11 @@ const struct user *model_user(const struct model *m, uint32_t number);
 const struct user *model_user_by_id(const struct model *m, const struct uuid *id);
 const struct user *model_user_by_name(const struct model *m, struct bytes key);
 const struct user *model_user_by_email(const struct model *m, struct bytes key);
+/* By the app's own id, and that id: empty where there is none. */
+const struct user *model_user_by_external_id(const struct model *m, struct bytes external_id);
+struct bytes user_external_id(const struct user *u);
+/* Is it 1 to 64 of the bytes that stand in a path as they are: letters, digits, -._~:@? */
+bool external_id_valid(struct bytes external_id);
 const struct session *model_session_by_id(const struct model *m, const struct uuid *id);
 const struct session *model_session_by_token(const struct model *m,
                                              const struct record_hash *token);

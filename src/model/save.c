@@ -105,6 +105,27 @@ static void save_user(struct saver *s, const struct user *u)
     save_sessions(s, u);
 }
 
+/* Behind everything, since the users' own records have no place for it. */
+static void save_externals(struct saver *s, const struct model *m)
+{
+    uint32_t before = 0;
+
+    if (map_count(&m->users_by_external_id) == 0)
+        return;
+    buf_add_varint(&s->buf, map_count(&m->users_by_external_id));
+    flush(s, SAVED_externals);
+    for (uint32_t i = 0; i < m->users.count; i++) {
+        const struct user *u = vec_at(&m->users, i);
+        if (u->external == NULL)
+            continue;
+        flush_full(s, SAVED_external);
+        buf_add_varint(&s->buf, u->number - before);
+        put_text8(&s->buf, user_external_id(u));
+        before = u->number;
+    }
+    flush(s, SAVED_external);
+}
+
 /* ---- groups ---------------------------------------------------------------------------------- */
 
 static void put_place(struct saver *s, uint32_t user)
@@ -406,6 +427,7 @@ void model_save(const struct model *m, model_save_fn *fn, void *ctx)
         buf_add_varint(&s.buf, s.kept);
         flush(&s, SAVED_kept_count);
     }
+    save_externals(&s, m);
     free(s.places);
     free(s.reverse);
     buf_release(&s.buf);

@@ -18,6 +18,7 @@ struct model {
     struct vec users;  /* struct user *, place number - 1 */
     struct vec groups; /* struct group *, place number - 1 */
     struct map users_by_id, users_by_name, users_by_email;
+    struct map users_by_external_id;
     struct map sessions_by_id, sessions_by_token;
     struct map groups_by_id;
     struct map directs; /* direct groups, by their two users */
@@ -29,6 +30,14 @@ struct model {
     uint64_t message_bytes_max; /* the most that there ever were */
     uint32_t limited_groups;    /* with a retention of their own */
     struct load *load;          /* while a snapshot is being loaded, else NULL */
+};
+
+/* The app's own id for a user, and the names that it gave them later. */
+struct external {
+    struct user *user;
+    uint8_t *names; /* username, username_key; NULL where they are those of the beginning */
+    uint8_t id_len;
+    uint8_t id[];
 };
 
 /* What an apply function may know beside its record. */
@@ -159,6 +168,9 @@ bool state_index_messages(struct model *m, struct message *const *messages,
                           uint32_t count) MUST_CHECK;
 
 void state_init_users(struct model *m);
+/* external.c: what app_user_create and load have in common. The id must not be there. */
+void state_add_external(struct model *m, struct user *u, struct bytes external_id);
+void state_init_externals(struct model *m);
 void state_init_sessions(struct model *m);
 void state_init_groups(struct model *m);
 void state_init_directs(struct model *m);

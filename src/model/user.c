@@ -132,6 +132,9 @@ void state_free_user(struct user *u)
         u->sessions = s->next;
         free(s);
     }
+    if (u->external != NULL)
+        free(u->external->names);
+    free(u->external);
     vec_release(&u->memberships);
     free(u);
 }

@@ -6,7 +6,7 @@
 
 /* What the tables must hold, counted on the way. */
 struct counts {
-    uint64_t emails, sessions, members, messages, client_ids, limited;
+    uint64_t emails, externals, sessions, members, messages, client_ids, limited;
 };
 
 static void verify_user(const struct model *m, const struct user *u, uint32_t number,
@@ -19,6 +19,9 @@ static void verify_user(const struct model *m, const struct user *u, uint32_t nu
     ENSURE(model_user_by_id(m, &u->id) == u);
     ENSURE(model_user_by_name(m, u->username_key) == u);
     ENSURE(u->email_key.len == 0 || model_user_by_email(m, u->email_key) == u);
+    ENSURE(u->external == NULL || u->external->user == u);
+    ENSURE(u->external == NULL || external_id_valid(user_external_id(u)));
+    ENSURE(u->external == NULL || model_user_by_external_id(m, user_external_id(u)) == u);
     for (const struct session *s = u->sessions; s != NULL; s = s->next) {
         ENSURE(s->user == u);
         ENSURE(model_session_by_id(m, &s->id) == s);
@@ -34,6 +37,7 @@ static void verify_user(const struct model *m, const struct user *u, uint32_t nu
     }
     ENSURE(u->active_groups == active);
     counts->emails += u->email_key.len > 0;
+    counts->externals += u->external != NULL;
     counts->sessions += sessions;
 }
 
@@ -292,6 +296,7 @@ void model_verify(const struct model *m)
     ENSURE(map_count(&m->users_by_name) == m->users.count);
     ENSURE(map_count(&m->users_by_email) == counts.emails);
     ENSURE(map_count(&m->directs) == direct);
+    ENSURE(map_count(&m->users_by_external_id) == counts.externals);
     ENSURE(map_count(&m->groups_by_id) == m->groups.count - deleted);
     ENSURE(map_count(&m->sessions_by_id) == counts.sessions);
     ENSURE(map_count(&m->sessions_by_token) == counts.sessions);

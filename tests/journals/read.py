@@ -432,6 +432,8 @@ FIELDS = {
                        "members:u32s"),
     24: ("member_leave", "time:time group:u32 user:u32 by:u32"),
     25: ("direct_open", "time:time id:uuid by:u32 user:u32 groups_max:u32"),
+    40: ("app_user_create", "time:time id:uuid external_id:text8 username:text8 username_key:text8"),
+    41: ("app_user_rename", "time:time user:u32 username:text8 username_key:text8"),
     50: ("messages_expire", "time:time group:u32 up_to:u32"),
     51: ("group_retention", "time:time group:u32 by:u32 days:u32"),
 }
@@ -474,6 +476,8 @@ SAVED = {
     17: ("succession", "change:v owner:v"),
     18: ("deleted", "seq:v time:v by:v"),
     19: ("extras", "count:v"),
+    25: ("externals", "count:v"),
+    26: ("external", "user:v external_id:text8"),
     30: ("kept", "expired:v days:v last_seq:v"),
     31: ("kept_count", "count:v"),
 }
@@ -524,7 +528,7 @@ def elements(snapshot):
         if kind not in SAVED or (head is None) != (kind == 1):
             raise wrong("it does not belong there")
         if kind != before:
-            sums = {10: {"message": 0}, 17: {"change": 0}}.get(kind, {"seq": 0, "time": 0})
+            sums = {10: {"message": 0}, 17: {"change": 0}, 26: {"user": 0}}.get(kind, {"seq": 0, "time": 0})
         before = kind
         reader = Reader(payload)
         while True:
@@ -532,7 +536,7 @@ def elements(snapshot):
                 element = take_element(reader, kind)
             except ValueError as error:
                 raise wrong(error) from None
-            if kind in (8, 9, 10, 16, 17):
+            if kind in (8, 9, 10, 16, 17, 26):
                 for key in sums:
                     element[key] = sums[key] = sums[key] + element[key]
             name = SAVED[kind][0]
@@ -542,7 +546,7 @@ def elements(snapshot):
             yield name, element
             if not reader.left:
                 break
-            if kind < 5 or kind in (15, 18, 19):
+            if kind < 5 or kind in (15, 18, 19, 25):
                 raise wrong("it is too long")
     if head is None or head["seq"] != snapshot.seq:
         raise Damage(snapshot.name, 0, "its state is not that of its name")

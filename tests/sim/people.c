@@ -138,6 +138,27 @@ static enum err end_sessions(struct engine *e)
     return shadow_propose(e, &r);
 }
 
+/* The app's own server: somebody is made, or gets another name. */
+static enum err act_as_app(struct engine *e)
+{
+    const struct model *m = engine_model(e);
+    char external_id[16], name[16];
+    struct record r = {.type = RECORD_app_user_create};
+
+    snprintf(external_id, sizeof external_id, "%u", (unsigned)rng_below(NAMES));
+    snprintf(name, sizeof name, "user%u", (unsigned)rng_below(2 * NAMES));
+    const struct user *u = model_user_by_external_id(m, bytes_cstr(external_id));
+    if (u != NULL && !rng_one_in(10)) {
+        r.type = RECORD_app_user_rename;
+        r.app_user_rename = (struct record_app_user_rename){engine_now(e), u->number,
+                                                            bytes_cstr(name), bytes_cstr(name)};
+    } else {
+        r.app_user_create = (struct record_app_user_create){
+            engine_now(e), new_id(), bytes_cstr(external_id), bytes_cstr(name), bytes_cstr(name)};
+    }
+    return shadow_propose(e, &r);
+}
+
 static enum err make_group(struct engine *e)
 {
     uint8_t numbers[4 * 8] = {0};
@@ -317,8 +338,10 @@ enum err people_act(struct engine *e)
     uint64_t deed = rng_below(100);
     if (waiting_count > 0 && deed < 12)
         return answer_password(e);
-    if (deed < 18)
+    if (deed < 17)
         return ask_password(e, rng_one_in(2));
+    if (deed < 18)
+        return act_as_app(e);
     if (deed < 22)
         return make_group(e);
     if (deed < 32)

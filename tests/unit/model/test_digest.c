@@ -5,9 +5,9 @@
 
 #include "model/state.h"
 
-/* The records of fill whose sessions, or group, are ended by later ones: little or no trace of them
+/* The records of fill whose sessions, group or name are ended by later ones: little or no trace of them
  * is left. */
-#define ENDED(i) ((i) == 3 || (i) == 4 || (i) == 24)
+#define ENDED(i) ((i) == 3 || (i) == 4 || (i) == 24 || (i) == 33)
 
 /* Everything that the model can hold is in here at least once. */
 static void fill(struct world *w)
@@ -59,6 +59,9 @@ static void fill(struct world *w)
     assert_int_equal(world_edit(w, 1, 3, 2, "new"), ERR_ok);
     assert_int_equal(world_react(w, 1, 3, 1, "+", false), ERR_ok);
     assert_int_equal(world_erase(w, 1, 4, 1), ERR_ok);
+    world_app_user(w, "7", "dora");
+    world_app_user(w, "8", "emma");
+    assert_int_equal(world_rename(w, 5, "Emilia", "emilia"), ERR_ok);
 }
 
 static bool digest_is(const struct model *m, const uint8_t *digest)
@@ -133,6 +136,8 @@ static void test_model_and_user(void **state)
     SEEN(u->active_groups);
     assert_int_equal(u->memberships.count, 2);
     assert_pointer_seen(w, &u->memberships.chunks[0][0], vec_at(&u->memberships, 1));
+    SEEN(state_user(w->m, 4)->external->id[0]);
+    SEEN(state_user(w->m, 4)->external->id_len);
     /* The last user, and the last membership, count too. */
     uint8_t before[MODEL_DIGEST_LEN];
     model_digest(w->m, before);
@@ -401,6 +406,8 @@ static bool is_limit(uint16_t type, size_t at)
     case RECORD_member_leave:
     case RECORD_messages_expire:
     case RECORD_group_retention:
+    case RECORD_app_user_create:
+    case RECORD_app_user_rename:
         break;
     }
     return false;

@@ -166,6 +166,21 @@ static const struct example examples[] = {
      BYTES(TIME_LE ID_BYTES "\1\0\0\0" "\2\0\0\0" "\3\0\0\0"),
      "{\"record\":\"direct_open\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
      "\",\"by\":1,\"user\":2,\"groups_max\":3}"},
+    {{.type = RECORD_app_user_create,
+      .app_user_create = {.time = TIME,
+                          .id = ID,
+                          .external_id = BYTES("e"),
+                          .username = BYTES("U"),
+                          .username_key = BYTES("u")}},
+     BYTES(TIME_LE ID_BYTES "\1" "e" "\1" "U" "\1" "u"),
+     "{\"record\":\"app_user_create\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
+     "\",\"external_id\":\"e\",\"username\":\"U\",\"username_key\":\"u\"}"},
+    {{.type = RECORD_app_user_rename,
+      .app_user_rename = {
+          .time = TIME, .user = 2, .username = BYTES("U"), .username_key = BYTES("u")}},
+     BYTES(TIME_LE "\2\0\0\0" "\1" "U" "\1" "u"),
+     "{\"record\":\"app_user_rename\",\"time\":" TIME_TEXT
+     ",\"user\":2,\"username\":\"U\",\"username_key\":\"u\"}"},
     {{.type = RECORD_messages_expire, .messages_expire = {.time = TIME, .group = 1, .up_to = 7}},
      BYTES(TIME_LE "\1\0\0\0" "\7\0\0\0"),
      "{\"record\":\"messages_expire\",\"time\":" TIME_TEXT ",\"group\":1,\"up_to\":7}"},

@@ -289,6 +289,9 @@ static void rich(struct world *w)
     assert_int_equal(world_direct(w, 2, 1), ERR_ok);
     assert_int_equal(world_leave(w, 7, 2, 2), ERR_ok);
     assert_int_equal(world_direct(w, 1, 2), ERR_ok);
+    world_app_user(w, "7", "dora");
+    world_app_user(w, "8", "emma");
+    assert_int_equal(world_rename(w, 4, "Dorothea", "dorothea"), ERR_ok);
 }
 
 /* Without one record, with one of them twice, with two of them in the other order: never the state

@@ -55,6 +55,7 @@ static void fill(struct world *w)
     assert_int_equal(world_remove(w, 1, 4, 1), ERR_ok);
     assert_int_equal(world_mark(w, 1, 2, 1, WORLD_READ), ERR_ok);
     assert_int_equal(world_mark(w, 1, 1, 2, WORLD_DELIVERED), ERR_ok);
+    world_app_user(w, "7", "dora");
 }
 
 /* name, what is done to the model */
@@ -68,6 +69,10 @@ static void fill(struct world *w)
     D(user_sessions, user(w, 1)->session_count++)                                                  \
     D(user_active_groups, user(w, 1)->active_groups++)                                             \
     D(user_memberships, user(w, 5)->memberships = user(w, 1)->memberships)                         \
+    D(external_id, user(w, 7)->external->id[0]++)                                                  \
+    D(external_id_bad, user(w, 7)->external->id_len = 0)                                           \
+    D(external_user, user(w, 7)->external->user = user(w, 6))                                      \
+    D(external_gone, user(w, 7)->external = NULL)                                                  \
     D(session_user, user(w, 1)->sessions->user = user(w, 2))                                       \
     D(session_id, user(w, 1)->sessions->id.b[0] ^= 1)                                              \
     D(session_token, user(w, 1)->sessions->token.b[0] ^= 1)                                        \

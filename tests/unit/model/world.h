@@ -218,6 +218,18 @@ static inline struct record world_session_record(struct world *w, uint32_t user)
     return r;
 }
 
+static inline struct record world_app_user_record(struct world *w, const char *external_id,
+                                                  const char *name)
+{
+    struct record r = {.type = RECORD_app_user_create};
+    r.app_user_create.time = w->now;
+    r.app_user_create.id = world_uuid(++w->ids);
+    r.app_user_create.external_id = bytes_cstr(external_id);
+    r.app_user_create.username = bytes_cstr(name);
+    r.app_user_create.username_key = bytes_cstr(name);
+    return r;
+}
+
 /* `members` is little-endian as in a payload; see WORLD_U32S. */
 static inline struct record world_group_record(struct world *w, uint32_t owner,
                                                struct record_u32s members)
@@ -279,6 +291,22 @@ static inline uint32_t world_user(struct world *w, const char *name)
     struct record r = world_user_record(w, name);
     assert_int_equal(world_commit(w, &r), ERR_ok);
     return model_user_count(w->m);
+}
+
+/* One of the app's; returns the number. */
+static inline uint32_t world_app_user(struct world *w, const char *external_id, const char *name)
+{
+    struct record r = world_app_user_record(w, external_id, name);
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    return model_user_count(w->m);
+}
+
+static inline enum err world_rename(struct world *w, uint32_t user, const char *name,
+                                    const char *key)
+{
+    struct record r = {.type = RECORD_app_user_rename,
+                       .app_user_rename = {w->now, user, bytes_cstr(name), bytes_cstr(key)}};
+    return world_commit(w, &r);
 }
 
 /* `count` users u1, u2, … */
