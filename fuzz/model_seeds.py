@@ -115,6 +115,10 @@ STORIES = {
                   .member_leave(group=1, user=2, by=2).member_leave(group=1, user=1, by=1)
                   .member_role(group=1, user=4, by=4, role=0)),
     "settings": settings(),
+    "app": talk(people().app_user_create(id=30, external_id="7", username="x", username_key="x")
+                .app_user_create(id=31, external_id="7", username="y", username_key="y")
+                .app_user_rename(user=5, username="Z", username_key="z").user_create(id=32, username="x", username_key="x")
+                .app_user_rename(user=5, username="x", username_key="x").member_add(group=1, user=5, by=1)),
 }
 
 

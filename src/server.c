@@ -22,6 +22,9 @@
 /* Descriptors that are never a connection's: for the journal, snapshots and tools. */
 #define DESCRIPTORS_KEPT 64
 
+/* Where the app's own server comes in, where --admin-listen does not say. */
+#define ADMIN_LISTEN "127.0.0.1:3001"
+
 /* Bytes of journal that are told in one step of a turn. */
 #define TELL_BYTES (64u << 10)
 
@@ -78,6 +81,22 @@ static enum exit_code load_key(struct server *s)
                    s->data_dir);
     else
         diag_error("the signing key %s/key: %s", s->data_dir, why);
+    return EXIT_FAILED;
+}
+
+/* The keys of the app's own server, where there are any. */
+static enum exit_code load_app_keys(struct server *s)
+{
+    const struct config *c = s->config;
+    const char *why = "";
+
+    if (c->api_key_file[0] != '\0' && app_key_load(c->api_key_file, &s->app_key, &why) != ERR_ok)
+        diag_error("--api-key-file: %s %s", c->api_key_file, why);
+    else if (c->app_token_key_file[0] != '\0' &&
+             secret_file_read(c->app_token_key_file, &s->app_token_key, &why) != ERR_ok)
+        diag_error("--app-token-key-file: %s %s", c->app_token_key_file, why);
+    else
+        return EXIT_FINE;
     return EXIT_FAILED;
 }
 
@@ -233,6 +252,7 @@ static struct api_limits limits_of(const struct config *c)
                                .ping_interval_s = (uint32_t)c->ping_interval,
                                .send_queue_max = (uint32_t)c->send_queue_max,
                                .token_days = (uint32_t)c->token_days,
+                               .app_token_days = (uint32_t)c->app_token_days,
                                .json = {(uint32_t)c->json_depth_max, (uint32_t)c->json_token_max},
                                .send = per_second(c->send_rate, c->send_burst),
                                .rpc = per_second(c->rpc_rate, c->rpc_burst),
@@ -324,19 +344,38 @@ static void forbid_core_files(void)
         diag_warn("cannot forbid core files: %s", strerror(errno));
 }
 
-static enum exit_code listen_on(struct server *s)
+static enum exit_code open_door(struct server *s, const char *where, enum net_door door)
 {
     const char *why = "";
-    enum err err = net_listen(s->net, s->config->listen, &why);
-    const char *colon = strrchr(s->config->listen, ':');
 
-    if (err != ERR_ok) {
-        diag_error("cannot listen on %s: %s", s->config->listen, why);
-        return EXIT_FAILED;
-    }
-    printf("groups-chat %s listening on http://%.*s:%u\n", GROUPS_CHAT_VERSION,
-           (int)(colon != NULL ? colon - s->config->listen : 0), s->config->listen,
-           net_port(s->net));
+    if (net_listen(s->net, where, door, &why) == ERR_ok)
+        return EXIT_FINE;
+    diag_error("cannot listen on %s: %s", where, why);
+    return EXIT_FAILED;
+}
+
+static void say_door(const struct server *s, const char *who, const char *where, enum net_door door)
+{
+    const char *colon = strrchr(where, ':');
+
+    printf("%s listening on http://%.*s:%u\n", who, (int)(colon != NULL ? colon - where : 0), where,
+           net_port(s->net, door));
+}
+
+static enum exit_code listen_on(struct server *s)
+{
+    const char *listen = s->config->listen;
+    const char *admin = s->config->admin_listen[0] != '\0' ? s->config->admin_listen : ADMIN_LISTEN;
+
+    enum exit_code code = open_door(s, listen, NET_DOOR_PUBLIC);
+    if (code == EXIT_FINE && s->app_key.there)
+        code = open_door(s, admin, NET_DOOR_APP);
+    if (code != EXIT_FINE)
+        return code;
+    s->api.public_port = net_port(s->net, NET_DOOR_PUBLIC);
+    say_door(s, "groups-chat " GROUPS_CHAT_VERSION, listen, NET_DOOR_PUBLIC);
+    if (s->app_key.there)
+        say_door(s, "for the app's own server:", admin, NET_DOOR_APP);
     printf("data directory: %s\n", s->data_dir);
     fflush(stdout);
     return EXIT_FINE;
@@ -359,6 +398,8 @@ void server_wire(struct server *s)
     s->api = (struct api){.engine = s->engine,
                           .passwords = s->passwords,
                           .token_key = &s->key,
+                          .app_key = &s->app_key,
+                          .app_token_key = &s->app_token_key,
                           .public_url = s->config->public_url,
                           .origins = &s->origins,
                           .trusted_proxies = &s->trusted_proxies,
@@ -400,6 +441,7 @@ void server_unwire(struct server *s)
     engine_free(s->engine);
     loop_free(s->loop);
     crypto_wipe(&s->key, sizeof s->key);
+    crypto_wipe(&s->app_token_key, sizeof s->app_token_key);
 }
 
 enum exit_code server_run(const struct config *config)
@@ -416,6 +458,8 @@ enum exit_code server_run(const struct config *config)
         code = hold_data_dir(s);
     if (code == EXIT_FINE)
         code = load_key(s);
+    if (code == EXIT_FINE)
+        code = load_app_keys(s);
     if (code != EXIT_FINE)
         goto done;
     signal(SIGPIPE, SIG_IGN);

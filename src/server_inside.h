@@ -21,6 +21,8 @@ struct server {
     char data_dir[PATH_MAX];
     int lock_fd;
     struct token_key key;
+    struct app_key app_key;
+    struct secret app_token_key;
     struct origins origins;
     struct address_nets trusted_proxies;
     struct loop *loop;

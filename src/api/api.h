@@ -10,6 +10,8 @@
 #define API_API_H
 
 #include "api/origin.h"
+#include "auth/app_key.h"
+#include "auth/app_token.h"
 #include "auth/limit.h"
 #include "auth/password.h"
 #include "auth/token.h"
@@ -26,7 +28,7 @@ struct api_limits {
     uint32_t user_sessions_max, session_sockets_max, polls_max, poll_wait_s_max;
     uint32_t user_reactions_max, message_reactions_max, message_emojis_max;
     uint32_t message_max, ping_interval_s, send_queue_max;
-    uint32_t token_days;
+    uint32_t token_days, app_token_days;
     struct json_limits json;
     struct limit_rate send, rpc, request_user, request_address, register_, login_account,
         login_address;
@@ -47,6 +49,9 @@ struct api {
     struct engine *engine;
     struct password_pool *passwords;
     const struct token_key *token_key;
+    const struct app_key *app_key;
+    const struct secret *app_token_key;
+    uint16_t public_port;   /* where users come in; 0: nowhere, or not yet */
     const char *public_url; /* "" or a base without a final slash */
     const struct origins *origins;
     const struct address_nets *trusted_proxies;

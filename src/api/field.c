@@ -53,6 +53,30 @@ enum err field_name(struct api *a, struct json object, const char *name, uint32_
     return ERR_ok;
 }
 
+bool field_fold(struct api *a, struct bytes s, bool (*how)(struct bytes, struct buf *),
+                struct bytes *key)
+{
+    buf_reset(&a->scratch);
+    if (!how(s, &a->scratch) || a->scratch.len > NAME_BYTES_MAX)
+        return false;
+    *key = arena_copy(&a->arena, buf_bytes(&a->scratch));
+    return true;
+}
+
+enum err field_username(struct api *a, struct json object, struct bytes *name, struct bytes *key,
+                        struct problem *problem)
+{
+    enum err err = field_name(a, object, "username", 1, a->limits.username_max, name, problem);
+    if (err != ERR_ok)
+        return err;
+    if (name->len > NAME_BYTES_MAX || !field_fold(a, *name, text_fold_name, key))
+        return field_fault(a, problem,
+                           "username must be letters, digits, marks or symbols, without spaces, of "
+                           "at most %d bytes, folded too.",
+                           NAME_BYTES_MAX);
+    return ERR_ok;
+}
+
 enum err field_uuid(struct api *a, struct json object, const char *name, struct uuid *out,
                     struct problem *problem)
 {

@@ -15,6 +15,16 @@ enum err field_name(struct api *a, struct json object, const char *name, uint32_
 /* A string of min to max bytes, whatever they are. */
 enum err field_bytes(struct api *a, struct json object, const char *name, size_t min, size_t max,
                      struct bytes *out, struct problem *problem) MUST_CHECK;
+/* A user name as it may be registered, and its folded form, in the arena. */
+enum err field_username(struct api *a, struct json object, struct bytes *name, struct bytes *key,
+                        struct problem *problem) MUST_CHECK;
+
+/* Bytes of a user name, and of the folded form of a name or address: what a record holds. */
+#define NAME_BYTES_MAX UINT8_MAX
+/* The folded form of a name or address, in the arena. Nobody has one that is longer than a record
+ * can hold: it is not taken at registration. */
+bool field_fold(struct api *a, struct bytes s, bool (*how)(struct bytes, struct buf *),
+                struct bytes *key) MUST_CHECK;
 enum err field_uuid(struct api *a, struct json object, const char *name, struct uuid *out,
                     struct problem *problem) MUST_CHECK;
 enum err field_int(struct api *a, struct json object, const char *name, int64_t min, int64_t max,

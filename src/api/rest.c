@@ -121,24 +121,35 @@ static bool next_segment(struct bytes *path, struct bytes *segment)
     return true;
 }
 
-static bool path_fits(const char *pattern, struct bytes path, struct uuid *id, struct uuid *user_id)
+/* One segment against the pattern's; what a name takes goes into the call. */
+static bool segment_fits(struct bytes want, struct bytes have, struct call *call)
+{
+    if (bytes_equal(want, BYTES(":id")))
+        return uuid_parse(have, &call->id);
+    if (bytes_equal(want, BYTES(":user_id")))
+        return uuid_parse(have, &call->user_id);
+    if (bytes_equal(want, BYTES(":external_id"))) {
+        call->external_id = have;
+        return external_id_valid(have);
+    }
+    return bytes_equal(want, have);
+}
+
+static bool path_fits(const char *pattern, struct bytes path, struct call *call)
 {
     struct bytes left = bytes_cstr(pattern), want, have;
 
     while (next_segment(&left, &want)) {
-        if (!next_segment(&path, &have))
+        if (!next_segment(&path, &have) || !segment_fits(want, have, call))
             return false;
-        if (bytes_equal(want, BYTES(":id"))) {
-            if (!uuid_parse(have, id))
-                return false;
-        } else if (bytes_equal(want, BYTES(":user_id"))) {
-            if (!uuid_parse(have, user_id))
-                return false;
-        } else if (!bytes_equal(want, have)) {
-            return false;
-        }
     }
     return path.len == 0;
+}
+
+/* The app's door has the app's routes and no others, the public one all others. */
+static bool door_fits(const struct route *route, const struct conn *c)
+{
+    return ((route->needs & NEEDS_APP) != 0) == (conn_door(c) == NET_DOOR_APP);
 }
 
 /* A HEAD request is a GET whose body is not sent. */
@@ -148,14 +159,14 @@ static bool method_fits(enum http_method route, enum http_method asked)
 }
 
 /* The Allow field of a path, "" where no route has it. */
-static void allowed_methods(struct bytes path, char *out, size_t out_len)
+static void allowed_methods(const struct conn *c, struct bytes path, char *out, size_t out_len)
 {
-    struct uuid id, user_id;
+    struct call ignored;
     size_t len = 0;
 
     out[0] = '\0';
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        if (path_fits(routes[i].path, path, &id, &user_id) && len < out_len)
+        if (door_fits(&routes[i], c) && path_fits(routes[i].path, path, &ignored) && len < out_len)
             len += (size_t)snprintf(out + len, out_len - len, "%s%s%s", len > 0 ? ", " : "",
                                     routes[i].method_name,
                                     routes[i].method == HTTP_GET_ ? ", HEAD" : "");
@@ -168,7 +179,7 @@ static void answer_methods(struct api *a, struct conn *c, const struct http_requ
 {
     char allow[128], extra[EXTRA_MAX];
 
-    allowed_methods(r->path, allow, sizeof allow);
+    allowed_methods(c, r->path, allow, sizeof allow);
     if (bytes_equal(r->path, BYTES("*")))
         snprintf(allow, sizeof allow, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
     if (allow[0] == '\0') {
@@ -197,25 +208,58 @@ static void answer_methods(struct api *a, struct conn *c, const struct http_requ
 /* ---- what a route needs ---------------------------------------------------------------------- */
 
 /* RFC 9110, 11.4: the scheme in any case, one or more spaces, the token; RFC 6750, 2.1. */
-static enum err authenticate(struct call *call)
+static bool bearer(const struct http_request *r, struct bytes *token)
 {
     struct bytes value;
-    struct uuid user_id;
 
-    if (http_field_count(call->request, "authorization") != 1 ||
-        !http_field(call->request, "authorization", &value))
-        return ERR_unauthorized;
+    if (http_field_count(r, "authorization") != 1 || !http_field(r, "authorization", &value))
+        return false;
     if (value.len < 7 || !bytes_equal_nocase(bytes_of(value.p, 7), BYTES("bearer ")))
-        return ERR_unauthorized;
+        return false;
     size_t at = 7;
     while (at < value.len && value.p[at] == ' ')
         at++;
-    struct bytes token = bytes_of(value.p + at, value.len - at);
-    enum err err = token_verify(call->api->token_key, token, clock_wall_ms() / 1000, &user_id);
-    if (err != ERR_ok)
-        return err;
-    call->user = model_user_by_id(engine_model(call->api->engine), &user_id);
+    *token = bytes_of(value.p + at, value.len - at);
+    return true;
+}
+
+/* The user whom a token of the app names: by the app's own id, or by ours. */
+static const struct user *user_of_app_token(struct call *call, struct bytes token, int64_t now_s)
+{
+    struct api *a = call->api;
+    const struct model *m = engine_model(a->engine);
+    struct bytes sub;
+    struct uuid id;
+
+    if (app_token_verify(a->app_token_key, token, now_s, (int64_t)a->limits.app_token_days * 86400,
+                         &a->arena, &sub) != ERR_ok)
+        return NULL;
+    const struct user *u = model_user_by_external_id(m, sub);
+    if (u == NULL && uuid_parse(sub, &id))
+        u = model_user_by_id(m, &id);
+    return u;
+}
+
+static enum err authenticate(struct call *call)
+{
+    struct api *a = call->api;
+    int64_t now_s = clock_wall_ms() / 1000;
+    struct bytes token;
+    struct uuid user_id;
+
+    if (!bearer(call->request, &token))
+        return ERR_unauthorized;
+    if (token_verify(a->token_key, token, now_s, &user_id) == ERR_ok)
+        call->user = model_user_by_id(engine_model(a->engine), &user_id);
+    else
+        call->user = user_of_app_token(call, token, now_s);
     return call->user != NULL ? ERR_ok : ERR_unauthorized;
+}
+
+static bool has_app_key(const struct api *a, const struct conn *c, const struct http_request *r)
+{
+    struct bytes token;
+    return conn_door(c) == NET_DOOR_APP && bearer(r, &token) && app_key_is(a->app_key, token);
 }
 
 /* RFC 9110, 8.3.1: type and subtype in any case, parameters after a semicolon. A body without the
@@ -273,6 +317,8 @@ static enum err run_route(const struct route *route, struct call *call, struct p
 
     if (call->api->draining)
         return ERR_shutting_down;
+    if ((route->needs & NEEDS_APP) && !call->is_app)
+        return ERR_unauthorized;
     if (route->needs & NEEDS_AUTH) {
         err = authenticate(call);
         if (err == ERR_ok)
@@ -292,16 +338,22 @@ void rest_on_request(void *ctx, struct conn *c, const struct http_request *reque
     struct call call = {.api = a, .conn = c, .request = request};
     struct problem problem = {NULL, 0};
 
-    conn_set_note(c, origins_place(a->origins, request));
+    /* No page of a browser has business with the app's door. */
+    if (conn_door(c) == NET_DOOR_PUBLIC)
+        conn_set_note(c, origins_place(a->origins, request));
+    call.is_app = has_app_key(a, c, request);
     call.who = address_counted(address_of_client(a->trusted_proxies, conn_address(c), request));
-    enum err rate = take_request(a->requests_by_address, call.who.b, sizeof call.who.b, &problem);
+    /* The app asks for all of its users, as often as these do. */
+    enum err rate =
+        call.is_app ? ERR_ok
+                    : take_request(a->requests_by_address, call.who.b, sizeof call.who.b, &problem);
     if (rate != ERR_ok) {
         rest_refuse(a, c, rate, &problem);
         return;
     }
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        if (!method_fits(routes[i].method, request->method) ||
-            !path_fits(routes[i].path, request->path, &call.id, &call.user_id))
+        if (!method_fits(routes[i].method, request->method) || !door_fits(&routes[i], c) ||
+            !path_fits(routes[i].path, request->path, &call))
             continue;
         enum err err = run_route(&routes[i], &call, &problem);
         if (err != ERR_ok)

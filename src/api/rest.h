@@ -6,18 +6,20 @@
 
 #include "api/api.h"
 
-enum route_needs { NEEDS_NOTHING = 0, NEEDS_AUTH = 1, NEEDS_JSON = 2 };
+enum route_needs { NEEDS_NOTHING = 0, NEEDS_AUTH = 1, NEEDS_JSON = 2, NEEDS_APP = 4 };
 
 /* One request, for the time of its handler. */
 struct call {
     struct api *api;
     struct conn *conn;
     const struct http_request *request;
-    struct json body;        /* NEEDS_JSON: an object */
-    const struct user *user; /* NEEDS_AUTH */
-    struct uuid id;          /* the ":id" of the path */
-    struct uuid user_id;     /* the ":user_id" */
-    struct conn_address who; /* the client's address, as rates count it */
+    struct json body;         /* NEEDS_JSON: an object */
+    const struct user *user;  /* NEEDS_AUTH */
+    bool is_app;              /* it came with the app's key, through its door */
+    struct uuid id;           /* the ":id" of the path */
+    struct uuid user_id;      /* the ":user_id" */
+    struct bytes external_id; /* the ":external_id" */
+    struct conn_address who;  /* the client's address, as rates count it */
 };
 
 /*

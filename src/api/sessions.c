@@ -7,6 +7,8 @@
 #include "api/resource.h"
 #include "base/json_write.h"
 
+#include <stdio.h>
+
 static const char *const platform_names[PLATFORM_COUNT] = {"web", "ios", "android", "live"};
 
 static enum err read_platform(struct call *call, uint8_t *platform, struct problem *problem)
@@ -39,6 +41,28 @@ static void add_base_url(struct buf *out, const struct api *a, struct bytes host
         buf_add(out, base.p + 4, base.len - 4);
     }
     BUF_ADD_LIT(out, "/");
+}
+
+/* The host under which the server is reached, as far as the request tells: the app asks at its own
+ * door, so there it is the same host with the port where users come in. */
+static struct bytes public_host(struct call *call)
+{
+    struct api *a = call->api;
+    struct bytes host = call->request->host;
+    char port[8];
+    size_t len = host.len;
+
+    if (!call->is_app)
+        return host;
+    while (len > 0 && host.p[len - 1] >= '0' && host.p[len - 1] <= '9')
+        len--;
+    if (len > 0 && host.p[len - 1] == ':')
+        host.len = len - 1;
+    int n = snprintf(port, sizeof port, ":%u", (unsigned)a->public_port);
+    buf_reset(&a->scratch);
+    buf_add_bytes(&a->scratch, host);
+    buf_add(&a->scratch, port, (size_t)n);
+    return buf_bytes(&a->scratch);
 }
 
 static void session_created(struct proposal *proposal, enum err err, uint64_t cursor)
@@ -130,7 +154,7 @@ enum err sessions_create(struct call *call, struct problem *problem)
     struct pending *p = pending_new(a, call->conn);
     p->id = uuid_random();
     p->token = uuid_random();
-    pending_keep_text(p, call->request->host);
+    pending_keep_text(p, public_host(call));
     p->proposal.done = session_created;
     s->time = engine_now(a->engine);
     s->id = p->id;

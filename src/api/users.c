@@ -7,9 +7,6 @@
 #include "base/json_write.h"
 #include "base/text.h"
 
-/* Bytes of a user name, and of the folded form of a name or address: what a record holds. */
-#define NAME_BYTES_MAX UINT8_MAX
-
 /* Answers a pending and gives it back; the body is a->body. */
 static void finish_with_body(struct pending *p, int status)
 {
@@ -91,39 +88,21 @@ static void keep_registration(struct pending *p, const struct registration *r)
         pending_keep_text(p, texts[i]);
 }
 
-/* The folded form of a name or address, in the arena. Nobody has one that is longer than a record
- * can hold: it is not taken at registration. */
-static bool fold(struct api *a, struct bytes s, bool (*how)(struct bytes, struct buf *),
-                 struct bytes *key)
-{
-    buf_reset(&a->scratch);
-    if (!how(s, &a->scratch) || a->scratch.len > NAME_BYTES_MAX)
-        return false;
-    *key = arena_copy(&a->arena, buf_bytes(&a->scratch));
-    return true;
-}
-
 static enum err read_registration(struct call *call, struct registration *r,
                                   struct problem *problem)
 {
     struct api *a = call->api;
 
-    enum err err =
-        field_name(a, call->body, "username", 1, a->limits.username_max, &r->username, problem);
+    enum err err = field_username(a, call->body, &r->username, &r->username_key, problem);
     if (err != ERR_ok)
         return err;
-    if (r->username.len > NAME_BYTES_MAX || !fold(a, r->username, text_fold_name, &r->username_key))
-        return field_fault(a, problem,
-                           "username must be letters, digits, marks or symbols, without spaces, of "
-                           "at most %d bytes, folded too.",
-                           NAME_BYTES_MAX);
     if (!field_there(call->body, "email"))
         return ERR_ok;
     err = field_bytes(a, call->body, "email", 1, 254, &r->email, problem);
     if (err != ERR_ok)
         return err;
     /* Folded too: an '@' of full width is one. */
-    if (!text_is_email(r->email) || !fold(a, r->email, text_fold_email, &r->email_key) ||
+    if (!text_is_email(r->email) || !field_fold(a, r->email, text_fold_email, &r->email_key) ||
         !text_is_email(r->email_key))
         return field_fault(a, problem, "email must be an address like name@example.org.");
     return ERR_ok;
@@ -231,7 +210,7 @@ static enum err find_account(struct call *call, const struct user **user, struct
     if (err != ERR_ok)
         return err;
     *account = given;
-    if (fold(a, given, by_name ? text_fold_name : text_fold_email, account))
+    if (field_fold(a, given, by_name ? text_fold_name : text_fold_email, account))
         *user = by_name ? model_user_by_name(m, *account) : model_user_by_email(m, *account);
     /* One account has one counter, whichever way in is tried. */
     if (*user != NULL)

@@ -290,6 +290,11 @@ void conn_set_note(struct conn *c, uint16_t note)
     c->note = note;
 }
 
+enum net_door conn_door(const struct conn *c)
+{
+    return (enum net_door)c->door;
+}
+
 struct conn_address conn_address(const struct conn *c)
 {
     return c->address;

@@ -61,12 +61,16 @@ struct net_hooks {
 struct net *net_new(struct loop *loop, const struct net_options *options,
                     const struct net_hooks *hooks);
 
+/* Where somebody came in: conn_door says through which net_listen. */
+enum net_door { NET_DOOR_PUBLIC, NET_DOOR_APP, NET_DOORS };
+
 /* Listens on host:port ("127.0.0.1:3000", "[::1]:0", "localhost:80", ":80"), on all addresses that
- * the name has on this machine, with one port. ERR_io, with a sentence in *why that lives as long
- * as the net. May ask the resolver: before the loop runs. */
-enum err net_listen(struct net *n, const char *host_port, const char **why) MUST_CHECK;
-/* The port that the first net_listen has got. */
-uint16_t net_port(const struct net *n);
+ * the name has on this machine, with one port a door. ERR_io, with a sentence in *why that lives as
+ * long as the net. May ask the resolver: before the loop runs. */
+enum err net_listen(struct net *n, const char *host_port, enum net_door door,
+                    const char **why) MUST_CHECK;
+/* The port that the door has got; 0 where there is none. */
+uint16_t net_port(const struct net *n, enum net_door door);
 
 /* Queues the frame for every WebSocket. */
 void net_send_all(struct net *n, struct frame *f);
@@ -123,6 +127,7 @@ void conn_set_data(struct conn *c, void *data);
 uint16_t conn_note(const struct conn *c);
 void conn_set_note(struct conn *c, uint16_t note);
 
+enum net_door conn_door(const struct conn *c);
 /* The peer's address. */
 struct conn_address conn_address(const struct conn *c);
 

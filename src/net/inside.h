@@ -81,6 +81,7 @@ struct conn {
     uint16_t version_1_0 : 1;
     uint16_t watched : 2; /* LOOP_READ, LOOP_WRITE: what the loop watches */
     uint16_t ready : 1;   /* in the net's list of those that have something to read */
+    uint16_t door : 1;    /* enum net_door */
     uint32_t queued;      /* bytes that wait */
     uint32_t head_sent;   /* bytes of the first frame that the kernel has */
     int fd;               /* -1 once closed */
@@ -113,6 +114,7 @@ _Static_assert(offsetof(struct conn, io) == 64, "the hot fields fill one line");
 struct listener {
     struct loop_io io;
     struct net *net;
+    enum net_door door;
     int fd; /* -1: closed */
 };
 
@@ -149,7 +151,7 @@ struct net {
     uint32_t due_s; /* the last second that was swept */
     struct listener listeners[NET_LISTENERS];
     uint32_t listener_count;
-    uint16_t port;
+    uint16_t ports[NET_DOORS];
     char why[160];
     uint8_t in[NET_READ_MAX];
     uint8_t join[NET_JOIN_MAX];

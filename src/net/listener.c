@@ -116,7 +116,7 @@ static bool accept_one(struct listener *l)
     }
     if (fd >= 0) {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        conn_open(n, fd, address_of(&from));
+        conn_open(n, fd, address_of(&from))->door = l->door & 1;
         n->accept_warned = false;
         return true;
     }
@@ -207,13 +207,14 @@ static int open_one(const struct addrinfo *a)
     return -1;
 }
 
-static void listen_on(struct net *n, int fd)
+static void listen_on(struct net *n, int fd, enum net_door door)
 {
     struct listener *l = &n->listeners[n->listener_count++];
     l->net = n;
     l->fd = fd;
-    if (n->port == 0)
-        n->port = port_of(fd);
+    l->door = door;
+    if (n->ports[door] == 0)
+        n->ports[door] = port_of(fd);
     loop_io_start(n->loop, &l->io, fd, LOOP_READ, on_acceptable);
 }
 
@@ -224,7 +225,7 @@ static enum err explain(struct net *n, const char *host_port, const char *text, 
     return ERR_io;
 }
 
-enum err net_listen(struct net *n, const char *host_port, const char **why)
+enum err net_listen(struct net *n, const char *host_port, enum net_door door, const char **why)
 {
     char text[256], *host = NULL, *port = NULL;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list;
@@ -246,7 +247,7 @@ enum err net_listen(struct net *n, const char *host_port, const char **why)
         int fd = open_one(a);
         if (fd >= 0) {
             same = port_of(fd);
-            listen_on(n, fd);
+            listen_on(n, fd, door);
         } else if (errno != EADDRNOTAVAIL && errno != EAFNOSUPPORT) {
             e = ERR_io; /* an address of this machine that somebody else has */
             error = errno;
@@ -259,7 +260,7 @@ enum err net_listen(struct net *n, const char *host_port, const char **why)
     return ERR_ok;
 }
 
-uint16_t net_port(const struct net *n)
+uint16_t net_port(const struct net *n, enum net_door door)
 {
-    return n->port;
+    return n->ports[door];
 }

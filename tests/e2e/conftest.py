@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from kit.app import key_file  # noqa: E402
 from kit.chat import Chat  # noqa: E402
 from kit.people import Rest, User  # noqa: E402
 from kit.server import BINARY, Server  # noqa: E402
@@ -60,10 +61,15 @@ def new_server(request, tmp_path):
 @pytest.fixture(scope="module")
 def shared_server(request, tmp_path_factory):
     """One server for all tests of a module whose cases do not disturb each other. Its options are
-    the module's OPTIONS, where it has some, with underscores."""
+    the module's OPTIONS, where it has some, with underscores; api_key_file is a name, and a key is
+    made there."""
+    directory = tmp_path_factory.mktemp("shared")
     options = {"--" + key.replace("_", "-"): value
                for key, value in getattr(request.module, "OPTIONS", {}).items()}
-    shared = Server(tmp_path_factory.mktemp("shared") / "data", options)
+    if "--api-key-file" in options:
+        options["--api-key-file"] = directory / options["--api-key-file"]
+        key_file(options["--api-key-file"])
+    shared = Server(directory / "data", options)
     try:
         yield shared.start()
         shared.check_replay(next(ENDINGS))

@@ -10,11 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kit import contract
+from kit.app import App
 from kit.generate import NO_UUIDS, Values, is_id
 from kit.people import Rest, User
 from kit.socket import SEND, T_REPLY
 
-OPTIONS = {"poll_wait_max": 0, "send_rate": 0, "login_fail_account": 0}
+OPTIONS = {"poll_wait_max": 0, "send_rate": 0, "login_fail_account": 0,
+           "api_key_file": "api-key", "admin_listen": "127.0.0.1:0"}
 
 EXAMPLES = settings(max_examples=30, derandomize=True, deadline=None, database=None,
                     suppress_health_check=list(HealthCheck))
@@ -39,6 +41,9 @@ class World:
         self.server = server
         self.rest = rest
         self.user, self.other, self.third = (User(rest, next(NAMES)) for _ in range(3))
+        self.app = App(server, rest=rest)
+        self.known = next(NAMES)
+        self.app.put(self.known)
         self.device = self.user.device()
         self.group = self.user.group(self.other)
         self.message = self.user.ok(201, "POST", f"/groups/{self.group}/messages",
@@ -49,14 +54,14 @@ class World:
         users = st.sampled_from([self.third.id, self.other.id, self.user.id])
         group, message = st.just(self.group), st.just(self.message)
         things = {"/groups": group, "/users": users, "/sessions": st.just(self.device.id),
-                  "/messages": message}
+                  "/messages": message, "/admin/users": users, "/admin/groups": group}
         in_path = [thing for start, thing in things.items() if path.startswith(f"{start}/")]
         found = {
             "user_id": users, "items": users, "group_id": group, "message_id": message,
             "username": st.sampled_from([self.user.name, *itertools.islice(NAMES, 9)]),
             "email": st.sampled_from([self.user.email, f"{next(NAMES)}@example.org"]),
             "password": st.just(self.user.password), "except": st.just(self.device.id),
-            "seq": st.just(1)}
+            "seq": st.just(1), "external_id": st.just(self.known)}
         if in_path:
             found["id"] = in_path[0]
         if path == "/groups":
@@ -95,6 +100,8 @@ def ask(world, operation, path, query, body):
     target = operation.path.format(**{name: quote(value, safe="") for name, value in path.items()})
     if query:
         target += "?" + urlencode(query)
+    if operation.described.get("security") == [{"appKey": []}]:
+        return world.app.call(operation.method, target, body)
     token = None if operation.open else world.user.token
     return world.rest.call(operation.method, target, body, token)
 

@@ -9,6 +9,9 @@ The tables below name each line of route.def and rpc.def; one that is missing he
     former    a user who has left it
     member    a member
     owner     the member who may remove others
+
+The routes of the app's own server have a table of their own, and a listener of their own: there the
+asker "app" may, and everybody else may not; with the app's key no route of a user opens.
 """
 import base64
 import hashlib
@@ -21,6 +24,7 @@ import time
 import pytest
 
 from kit import raw
+from kit.app import App, key_file
 from kit.checks import NOBODY
 from kit.people import DEVICE, Rest, User
 from kit.server import ROOT, Server
@@ -121,6 +125,16 @@ ROUTES = {
         row(NO_URL, NO_URL, NO_URL, 101, 101, 101, 101)),
 }
 
+# What the app's own server may do, at its own door: the body, and the answer to its key.
+APP_ROUTES = {
+    ("PUT", "/admin/users/:external_id"): (lambda scene: {}, 201),
+    ("GET", "/admin/users/:external_id"): (None, 200),
+    ("POST", "/admin/users/:id/sessions"): (lambda scene: DEVICE, 201),
+    ("POST", "/admin/users/:id/token"): (None, 200),
+    ("POST", "/admin/groups/:id/messages"): (
+        lambda scene: {"user_id": scene.owner.id, "data": "x"}, 201),
+}
+
 RPCS = {
     INFO: (lambda scene: {}, row(NO_URL, NO_URL, NO_URL, "ok", "ok", "ok", "ok")),
     EVENTS: (lambda scene: {}, row(NO_URL, NO_URL, NO_URL, "ok", "ok", "ok", "ok")),
@@ -153,7 +167,9 @@ SEEN = {"stranger": [], "former": ["before"], "member": ["before", "after"],
 def test_every_route_and_every_rpc_is_in_the_tables():
     routes = re.findall(r'^ROUTE\((\w+),\s*"([^"]+)",[^,]+,\s*([^)]+)\)',
                         (ROOT / "src/api/route.def").read_text(), re.MULTILINE)
-    assert {(method, path) for method, path, _ in routes} == set(ROUTES)
+    assert {(method, path) for method, path, _ in routes} == set(ROUTES) | set(APP_ROUTES)
+    for method, path, needs in routes:
+        assert ("NEEDS_APP" in needs) == ((method, path) in APP_ROUTES) == path.startswith("/admin/")
     rpcs = re.findall(r"^RPC\((\d+),", (ROOT / "src/api/rpc.def").read_text(), re.MULTILINE)
     assert {int(number) for number in rpcs} == set(RPCS)
     # And no line has another form, which would not have been found.
@@ -161,7 +177,7 @@ def test_every_route_and_every_rpc_is_in_the_tables():
         lines = (ROOT / f"src/api/{name}.def").read_text().splitlines()
         assert len([line for line in lines if line.startswith(name.upper() + "(")]) == count > 5
     for method, path, needs in routes:
-        for asker in ("nobody", "forger"):
+        for asker in ("nobody", "forger") if "NEEDS_APP" not in needs else ():
             refused = ROUTES[method, path][1][asker] == NO_TOKEN
             assert refused == ("NEEDS_AUTH" in needs), (method, path)
 
@@ -181,7 +197,12 @@ class World:
     """People who stay; each question gets a group of its own. A user has one session at most."""
 
     def __init__(self, directory):
-        self.server = Server(directory, {"--user-sessions-max": "1", "--send-rate": "0"}).start()
+        key = key_file(directory.parent / "api-key")
+        self.server = Server(directory, {"--user-sessions-max": "1", "--send-rate": "0",
+                                         "--api-key-file": str(directory.parent / "api-key"),
+                                         "--admin-listen": "127.0.0.1:0"}).start()
+        self.app = App(self.server, key)
+        self.app.put("known", username="known")
         self.rest = Rest(self.server)
         for name in (*WHO_HAS_A_USER, "witness", "other", "outsider"):
             setattr(self, name, User(self.rest, name))
@@ -226,6 +247,7 @@ def world(tmp_path_factory):
     made = World(tmp_path_factory.mktemp("rights") / "data")
     yield made
     made.rest.close()
+    made.app.close()
     made.server.check_replay(15)
     made.server.abandon()
 
@@ -277,6 +299,45 @@ def test_a_route(world, route, asker):
     assert ask(world, *route, body, asker) == expected[asker]
     if isinstance(expected[asker], tuple):
         assert scene.nothing_happened()
+
+
+def fill_for_app(world, method, path):
+    """The path with what is there; what is to be made is new."""
+    path = path.replace(":external_id", next(NAMES) if method == "PUT" else "known")
+    return path.replace(":id", world.other.id if "/users/" in path else world.group)
+
+
+@pytest.mark.parametrize("route", APP_ROUTES, ids=lambda route: " ".join(route))
+def test_a_route_of_the_app(world, route):
+    make_body, expected = APP_ROUTES[route]
+    scene = world.scene()
+    body = make_body(scene) if make_body else None
+    path = fill_for_app(world, *route)
+    for asker in ASKERS:
+        token = world.token(asker)
+        answer = world.app.call(route[0], path, body, token or "", {} if token else {"authorization": None})
+        assert (answer.status_code, answer.json()["code"]) == NO_TOKEN, asker
+        answer = world.rest.call(route[0], path, body, token)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), asker
+    assert world.rest.call(route[0], path, body, world.app.key).status_code == 404
+    assert scene.nothing_happened()
+    assert world.app.call(route[0], path, body).status_code == expected
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: " ".join(route))
+def test_a_users_route_and_the_apps_key(world, route):
+    """It opens none of those that ask who one is, and at the app's door there are none at all."""
+    make_body, expected = ROUTES[route]
+    scene = world.scene()
+    body = make_body(scene) if make_body else None
+    target = fill(world, route[1])
+    scene.cursor = scene.socket.info()["cursor"]
+    answer = world.app.call(route[0], target, body)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    if expected["nobody"] == NO_TOKEN:
+        answer = world.rest.call(route[0], target, body, world.app.key)
+        assert (answer.status_code, answer.json()["code"]) == NO_TOKEN
+    assert scene.nothing_happened()
 
 
 @pytest.mark.parametrize("asker", ASKERS)

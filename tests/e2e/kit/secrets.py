@@ -40,7 +40,7 @@ class Secrets:
     def learn_key(self, path):
         if not path.is_file():
             return
-        key = path.read_bytes()
+        key = path.read_bytes().strip() if path.name != "key" else path.read_bytes()
         self._add("the signing key", key, key.hex().encode(), base64.b64encode(key),
                   base64.urlsafe_b64encode(key).rstrip(b"="))
 

@@ -35,6 +35,7 @@ QUIET = {
 
 SANITIZER = re.compile(r"(Address|Leak|Thread)Sanitizer|runtime error:|a contract was broken")
 LISTENING = re.compile(r"^groups-chat \S+ listening on http://(\S+):(\d+)$")
+APP_LISTENING = re.compile(r"^for the app's own server: listening on http://(\S+)$")
 DIGEST = re.compile(r"^digest (\d+) ([0-9a-f]{64})$")
 
 
@@ -106,6 +107,7 @@ class Server:
         self.host = None
         self.port = None
         self.address = None
+        self.app_address = None  # with --api-key-file
         self.closeables = []
         self.secrets = Secrets()
 
@@ -132,6 +134,8 @@ class Server:
             raise AssertionError(f"the server did not start: exit {code}\n{self.err.text()}")
         self.host, self.port = listening.group(1), int(listening.group(2))
         self.address = f"{self.host}:{self.port}"
+        if "--api-key-file" in self.options:
+            self.app_address = self.out.wait(APP_LISTENING).group(1)
         return self
 
     def send_signal(self, number):
@@ -147,15 +151,21 @@ class Server:
         self.check_lines()
         return code
 
+    def learn_keys(self):
+        self.secrets.learn_key(self.data / "key")
+        for flag in "--api-key-file", "--app-token-key-file":
+            if flag in self.options:
+                self.secrets.learn_key(Path(self.options[flag]))
+
     def check_lines(self):
         """No line that it has written holds a secret."""
-        self.secrets.learn_key(self.data / "key")
+        self.learn_keys()
         for name, lines in ("stderr", self.err), ("stdout", self.out):
             self.secrets.check(name, lines.text(), [HASH])
 
     def check_files(self):
         """Neither do its files, nor what the tools print of them."""
-        self.secrets.learn_key(self.data / "key")
+        self.learn_keys()
         self.secrets.check_files(self.data)
         for options in [], ["--texts", "--json"]:
             dump = run(["journal", "dump", str(self.data), *options])

@@ -5,8 +5,8 @@
 
 #include "model/state.h"
 
-/* The records of fill whose sessions, group or name are ended by later ones: little or no trace of them
- * is left. */
+/* The records of fill whose sessions, group or name are ended by later ones: little or no trace of
+ * them is left. */
 #define ENDED(i) ((i) == 3 || (i) == 4 || (i) == 24 || (i) == 33)
 
 /* Everything that the model can hold is in here at least once. */

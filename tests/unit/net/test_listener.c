@@ -5,7 +5,7 @@
 static enum err try_listen(struct world *w, const char *host_port, const char **why)
 {
     *why = NULL;
-    return net_listen(w->net, host_port, why);
+    return net_listen(w->net, host_port, NET_DOOR_PUBLIC, why);
 }
 
 static void test_bad_addresses(void **state)
@@ -33,9 +33,26 @@ static void test_taken_port(void **state)
     const char *why;
     (void)state;
     world_init(&w);
-    snprintf(name, sizeof name, "127.0.0.1:%u", net_port(w.net));
+    snprintf(name, sizeof name, "127.0.0.1:%u", net_port(w.net, NET_DOOR_PUBLIC));
     assert_int_equal(try_listen(&w, name, &why), ERR_io);
     assert_non_null(strstr(why, strerror(EADDRINUSE)));
+    world_release(&w);
+}
+
+/* Two doors have a port each; one that nobody opened has none. */
+static void test_doors(void **state)
+{
+    struct world w;
+    const char *why = NULL;
+    (void)state;
+    world_init(&w);
+    uint16_t public = net_port(w.net, NET_DOOR_PUBLIC);
+    assert_true(public > 0);
+    assert_int_equal(net_port(w.net, NET_DOOR_APP), 0);
+    assert_int_equal(net_listen(w.net, "127.0.0.1:0", NET_DOOR_APP, &why), ERR_ok);
+    assert_true(net_port(w.net, NET_DOOR_APP) > 0);
+    assert_int_not_equal(net_port(w.net, NET_DOOR_APP), public);
+    assert_int_equal(net_port(w.net, NET_DOOR_PUBLIC), public);
     world_release(&w);
 }
 
@@ -95,9 +112,8 @@ static void test_no_descriptors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_addresses),
-        cmocka_unit_test(test_taken_port),
-        cmocka_unit_test(test_one_port),
+        cmocka_unit_test(test_bad_addresses),  cmocka_unit_test(test_taken_port),
+        cmocka_unit_test(test_doors),          cmocka_unit_test(test_one_port),
         cmocka_unit_test(test_no_descriptors),
     };
     return cmocka_run_group_tests_name("listener", tests, NULL, NULL);

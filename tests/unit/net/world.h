@@ -162,7 +162,7 @@ static inline struct client *client_new(struct world *w)
     k->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(k->fd >= 0);
     struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons(net_port(w->net)),
+                             .sin_port = htons(net_port(w->net, NET_DOOR_PUBLIC)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     assert_int_equal(connect(k->fd, (struct sockaddr *)&to, sizeof to), 0);
     (void)setsockopt(k->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -373,8 +373,8 @@ static inline void world_init_with(struct world *w, const struct net_options *op
     memset(w, 0, sizeof *w);
     w->loop = loop_new();
     w->net = net_new(w->loop, options, &hooks);
-    assert_int_equal(net_listen(w->net, "127.0.0.1:0", &why), ERR_ok);
-    assert_true(net_port(w->net) > 0);
+    assert_int_equal(net_listen(w->net, "127.0.0.1:0", NET_DOOR_PUBLIC, &why), ERR_ok);
+    assert_true(net_port(w->net, NET_DOOR_PUBLIC) > 0);
     net_start(w->net);
     net_skip_time(w->net, 0);
     loop_add_turn_end(w->loop, on_world_turn_end, w);
