@@ -84,7 +84,7 @@ static void verify_member(const struct model *m, const struct member *mb)
         ENSURE(mb->active_at < g->active.count && vec_at(&g->active, mb->active_at) == mb);
     ENSURE((mb->role == ROLE_OWNER) == (g->owner == mb->user));
     ENSURE(mb->role == ROLE_MEMBER || member_is_active(mb));
-    ENSURE(mb->role != ROLE_ADMIN || mb->has_grant);
+    ENSURE(mb->role < ROLE_COUNT && (mb->role != ROLE_ADMIN || mb->has_grant));
     ENSURE(!mb->has_grant || member_is_active(mb));
     verify_mark(m, g, &mb->delivered);
     verify_mark(m, g, &mb->read);

@@ -35,6 +35,36 @@ static struct change *change(struct world *w, uint32_t i)
     return vec_at(&group(w)->changes, i);
 }
 
+static struct group *other(struct world *w, uint32_t number)
+{
+    return state_group(w->m, number);
+}
+
+static struct member *first(struct world *w, uint32_t number)
+{
+    return vec_at(&other(w, number)->members, 0);
+}
+
+/* The newest. */
+static struct grant *grant(struct world *w, uint32_t number)
+{
+    return LIST_OWNER(other(w, number)->notices->grants.prev, struct grant, list);
+}
+
+/* 3 is direct, 4 has an admin and another name, 5 was deleted, 6 has another owner. */
+static void fill_others(struct world *w)
+{
+    assert_int_equal(world_direct(w, 2, 3), ERR_ok);
+    world_group(w, 4, WORLD_U32S(4, 5));
+    assert_int_equal(world_role(w, 4, 5, 4, ROLE_ADMIN), ERR_ok);
+    assert_int_equal(world_update(w, 4, 4, SETTING_NAME, (struct settings){BYTES("new"), 0, 0}),
+                     ERR_ok);
+    world_group(w, 4, WORLD_U32S(4, 5));
+    assert_int_equal(world_delete(w, 5, 4), ERR_ok);
+    world_group(w, 4, WORLD_U32S(4, 5));
+    assert_int_equal(world_leave(w, 6, 4, 4), ERR_ok);
+}
+
 /* 1 owns; 2 and 3 are members, 3 for the second time; 4 has left. Messages of 1, 2, 1, 2. */
 static void fill(struct world *w)
 {
@@ -56,6 +86,7 @@ static void fill(struct world *w)
     assert_int_equal(world_mark(w, 1, 2, 1, WORLD_READ), ERR_ok);
     assert_int_equal(world_mark(w, 1, 1, 2, WORLD_DELIVERED), ERR_ok);
     world_app_user(w, "7", "dora");
+    fill_others(w);
 }
 
 /* name, what is done to the model */
@@ -127,6 +158,29 @@ static void fill(struct world *w)
     D(message_own_other, message(w, 3)->previous_own = 2)                                          \
     D(message_own_skipped, message(w, 3)->previous_own = 0)                                        \
     D(message_count, w->m->message_count++)                                                        \
+    D(direct_founders, other(w, 3)->founder_count = 1)                                             \
+    D(direct_not, other(w, 3)->kind = GROUP_PLAIN)                                                 \
+    D(direct_in_no_table, other(w, 4)->kind = GROUP_DIRECT)                                        \
+    D(kind_unknown, other(w, 4)->kind = GROUP_KIND_COUNT)                                          \
+    D(join_unknown, other(w, 4)->join = JOIN_COUNT)                                                \
+    D(history_unknown, other(w, 4)->history = HISTORY_COUNT)                                       \
+    D(role_unknown, first(w, 4)->role = ROLE_COUNT)                                                \
+    D(grant_gone, state_forget_grant(grant(w, 4)->member))                                         \
+    D(grant_unknown, grant(w, 4)->member->has_grant = false)                                       \
+    D(grant_future, grant(w, 4)->cursor = other(w, 4)->last_cursor + 1)                            \
+    D(grant_elsewhere, grant(w, 4)->member = first(w, 6))                                          \
+    D(settings_future, other(w, 4)->notices->cursor = other(w, 4)->last_cursor + 1)                \
+    D(settings_early, other(w, 4)->notices->cursor = other(w, 4)->cursor)                          \
+    D(succession, ((struct change *)vec_at(&other(w, 6)->changes, 1))->owner = 0)                  \
+    D(deleted_not, other(w, 5)->deleted = false)                                                   \
+    D(deleted_owner, other(w, 5)->owner = user(w, 4))                                              \
+    D(deleted_name, other(w, 5)->name.len = 1)                                                     \
+    D(deleted_join, other(w, 5)->join = JOIN_OPEN)                                                 \
+    D(deleted_cursor, other(w, 5)->notices->cursor--)                                              \
+    D(deleted_member, first(w, 5)->membership = MEMBERSHIP_LEFT)                                   \
+    D(deleted_member_role, first(w, 5)->role = ROLE_OWNER)                                         \
+    D(deleted_member_span, first(w, 5)->span.to--)                                                 \
+    D(ended_in_a_group, first(w, 6)->membership = MEMBERSHIP_ENDED)                                \
     D(users_gone, w->m->users.count--)
 
 #define DAMAGE_FUNCTION(name, ...)                                                                 \
