@@ -195,7 +195,7 @@ static void make_way(struct api *a, const struct user *u)
             oldest = l;
         }
     }
-    if (count >= a->limits.session_sockets_max)
+    if (oldest != NULL && count >= a->limits.session_sockets_max)
         poll_end(a, (struct poll *)(void *)oldest);
 }
 

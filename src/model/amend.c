@@ -134,7 +134,7 @@ struct amendment *state_amend(struct model *m, struct message **msg, const struc
     at += old->client_id_len;
     if (text.len > 0)
         memcpy(at, text.p, text.len);
-    memcpy(at + text.len, &am, sizeof am);
+    memcpy(at + text.len, &am, sizeof(void *));
     state_readdress_message(m, new);
     crypto_wipe(old->texts + old->client_id_len, old->data_len);
     state_release_message(m, old);

@@ -365,7 +365,7 @@ static inline const struct amendment *message_amendment(const struct message *ms
 {
     const struct amendment *am = NULL;
     if (msg->amended)
-        memcpy(&am, msg->texts + msg->client_id_len + msg->data_len, sizeof am);
+        memcpy(&am, msg->texts + msg->client_id_len + msg->data_len, sizeof(void *));
     return am;
 }
 
