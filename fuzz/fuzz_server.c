@@ -1,7 +1,7 @@
 /*
  * The whole server in one process: the real net, api, engine and model, on socket pairs, a journal
  * in memory, and clocks that only the input moves. The input is a script of steps that end with
- * 0x1E; a step is a letter and mostly the digit of a client:
+ * 0x1E; a step is a letter and mostly the digit of a client (6 comes in by the app's door):
  *
  *   c1       connects            >1BYTES  sends bytes         "1TEXT  sends a WebSocket message
  *   r1METHOD PATH[ TOKEN[ FIELD: VALUE]]\nBODY    sends a request
@@ -20,6 +20,7 @@
 #include "base/crypto.h"
 #include "base/diag.h"
 #include "base/ensure.h"
+#include "base/hash.h"
 #include "fuzz/server_peer.h"
 #include "fuzz/server_seams.h"
 #include "server_inside.h"
@@ -238,6 +239,16 @@ static void play(struct world *w, struct bytes in)
 /* ---- life -------------------------------------------------------------------------------------
  */
 
+/* Keys of the app's own server, which scripts know. */
+static void give_keys(struct server *s)
+{
+    static const char secret[] = "an app's secret, as long as needed";
+    hash_bytes(BYTES("app"), s->app_key.hash, sizeof s->app_key.hash);
+    s->app_key.there = true;
+    s->app_token_key.len = sizeof secret - 1;
+    memcpy(s->app_token_key.b, secret, sizeof secret - 1);
+}
+
 static void world_open(struct world *w)
 {
     struct bytes bad;
@@ -249,6 +260,7 @@ static void world_open(struct world *w)
     ENSURE(address_nets_parse(bytes_cstr(w->server.config->trusted_proxy),
                               &w->server.trusted_proxies, &bad));
     ENSURE(origins_parse(bytes_cstr(w->server.config->origin), &w->server.origins, &bad));
+    give_keys(&w->server);
     server_wire(&w->server);
     ENSURE(engine_open_memory(w->server.engine, &w->memory) == ERR_ok);
     server_start(&w->server);

@@ -31,7 +31,8 @@ void seams_pass_time(struct net *n, uint32_t ms)
 void seams_connect(struct net *n, int fd, unsigned number)
 {
     struct conn_address address = {{[10] = 0xFF, [11] = 0xFF, [12] = 10, [15] = (uint8_t)number}};
-    conn_open(n, fd, address);
+    struct conn *c = conn_open(n, fd, address);
+    c->door = (number == SEAMS_APP_PEER ? NET_DOOR_APP : NET_DOOR_PUBLIC) & 1;
 }
 
 /* ---- clocks and randomness ------------------------------------------------------------------ */

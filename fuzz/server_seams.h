@@ -17,4 +17,7 @@ void seams_pass_time(struct net *n, uint32_t ms);
 /* Gives the net a connected socket, from address 10.0.0.`number`. */
 void seams_connect(struct net *n, int fd, unsigned number);
 
+/* This client comes in by the app's door. */
+#define SEAMS_APP_PEER 6
+
 #endif

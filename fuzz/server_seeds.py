@@ -6,6 +6,8 @@
 fuzz_server.c says what a step is. The corpus in the repository is what libFuzzer's -merge=1 kept of
 these and of what it found from them.
 """
+import base64
+import hmac
 import json
 import sys
 from pathlib import Path
@@ -91,6 +93,25 @@ def direct(token, user, client=2):
 
 def change(token, client=2, **settings):
     return request(client, "PATCH", f"/groups/{GROUP}", settings, token)
+
+
+def app(method, path, body=None, key="app"):
+    """A request of the app's own server, by its own door."""
+    return request(6, method, path, body, None, f"authorization: bearer {key}")
+
+
+def app_token(**claims):
+    """One that the app has signed with the key that fuzz_server.c gives it."""
+    def part(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=")
+    text = b".".join(part(json.dumps(half).encode()) for half in ({"alg": "HS256"}, claims))
+    mac = hmac.new(b"an app's secret, as long as needed", text, "sha256").digest()
+    return (text + b"." + part(mac)).decode()
+
+
+def as_app_user(method, path, body=None, **claims):
+    token = app_token(**{"sub": "e1", "exp": 1600001000, **claims})
+    return request(2, method, path, body, None, f"authorization: bearer {token}")
 
 
 def at_once(*steps):
@@ -249,6 +270,26 @@ STORIES = {
     + rpc(0, 20, {}) + rpc(1, 20, {"after": 5}) + rpc(0, 42, {"group_id": GROUP, "seq": 2})
     + send(1, "t", client_id="1") + (b"s",) + get(f"/messages/{nth(MESSAGE, 0)}") + keep(0, 0)
     + (b"w200000000", TURN, TURN) + get(f"/groups/{GROUP}/messages") + rpc(0, 20, {}),
+    "details": MEET + LISTEN + connect(2) + send(0, "one")
+    + send(1, "two", reply_to=nth(MESSAGE, 0), mentions=[ANNA, BERT], meta={"a": [1, None]}, id=1)
+    + post(2, "three", 0, reply_to=nth(MESSAGE, 1), mentions=[BERT]) + post(2, "no", 0, reply_to=ANNA)
+    + send(0, "no", mentions=[GROUP]) + send(0, "no", mentions="x") + send(0, "no", meta=1)
+    + gets("/sync", f"/groups/{GROUP}/messages", "/events?after=5", token=1) + rpc(0, 20, {})
+    + rpc(1, 42, {"group_id": GROUP, "seq": 3}) + (b"s",) + get("/sync", 1)
+    + rpc(0, 44, {"message_id": nth(MESSAGE, 0)}) + get(f"/messages/{nth(MESSAGE, 1)}", 1),
+    "app": connect(0, 2, 6) + app("PUT", "/admin/users/e1", {"username": "xena"})
+    + app("PUT", "/admin/users/e1", {"username": "yoko"}) + app("PUT", "/admin/users/e1", {})
+    + app("PUT", "/admin/users/e2", {"username": "yoko"}) + app("GET", "/admin/users/e1")
+    + app("GET", "/admin/users/e9") + app("GET", "/admin/users/e1", key="no") + app("GET", "/users/me")
+    + app("POST", f"/admin/users/{nth(ID, 0)}/token") + get("/users/me", 0)
+    + app("POST", f"/admin/users/{nth(ID, 0)}/sessions", {"device_id": "d", "platform": "web", "model": "m",
+                                                        "build": 1, "name": "n"})
+    + as_app_user("GET", "/users/me") + as_app_user("GET", "/users/me", exp=5)
+    + as_app_user("GET", "/users/me", sub="e9") + as_app_user("GET", "/users/me", exp=9999999999)
+    + as_app_user("POST", "/groups", {"name": "g", "user_ids": []}) + upgrade(0, 0) + (b"s",)
+    + sum((app("POST", f"/admin/groups/{nth(ID, n)}/messages", {"user_id": nth(ID, 0), "data": "hi"})
+           for n in range(1, 6)), ())
+    + request(0, "POST", "/login", {"username": "yoko", "password": "x"}),
     "rates": MEET + LISTEN + connect(2) + sum((get("/users/me") for _ in range(45)), ())
     + sum((rpc(0, 10, {}) for _ in range(45)), ()) + (b"w3000",) + get("/users/me") + rpc(0, 10, {}, id=1)
     + sum((rpc(1, 10, {}) for _ in range(90)), ()),
