@@ -1,7 +1,8 @@
 #include "core/memory.h"
 
 #include <fcntl.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/diag.h"
@@ -89,7 +90,6 @@ void memory_look(struct memory *m)
 
 uint64_t memory_resident(void)
 {
-    unsigned long long all, pages;
     char text[128];
 
     int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
@@ -100,7 +100,7 @@ uint64_t memory_resident(void)
     if (n <= 0)
         return 0;
     text[n] = '\0';
-    if (sscanf(text, "%llu %llu", &all, &pages) != 2)
-        return 0;
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    /* The second number is the resident pages. */
+    char *at = strchr(text, ' ');
+    return at != NULL ? strtoull(at, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
