@@ -72,6 +72,7 @@ static json_t *part_of(struct bytes part)
 
 static void check_taken_of_app(struct bytes token, struct bytes sub)
 {
+    ENSURE(token.p != NULL && token.len > 44);
     const uint8_t *first = memchr(token.p, '.', token.len);
     const uint8_t *second = memchr(first + 1, '.', (size_t)(token.p + token.len - first - 1));
 
@@ -97,7 +98,7 @@ static void add_parts(struct buf *token, struct bytes in)
     in = in.len > 0 ? bytes_of(in.p + 1, in.len - 1) : in;
     header_len = header_len < in.len ? header_len : in.len;
     add_base64(token, bytes_of(in.p, header_len));
-    buf_add_u8(token, '.');
+    BUF_ADD_LIT(token, ".");
     add_base64(token, bytes_of(in.p + header_len, in.len - header_len));
 }
 
