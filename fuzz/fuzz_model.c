@@ -167,6 +167,9 @@ static void commit(struct past *h, uint16_t type, struct bytes payload)
     if (said == ERR_ok && type == RECORD_message_post &&
         model_message_by_id(h->m, &r.message_post.id) != NULL)
         said = ERR_refused;
+    if (said == ERR_ok && type == RECORD_message_send &&
+        model_message_by_id(h->m, &r.message_send.id) != NULL)
+        said = ERR_refused;
     ENSURE(model_commit(h->m, cursor, type, payload, &sink) == said);
     ENSURE(model_cursor(h->m) == cursor - !decoded);
     model_verify(h->m);

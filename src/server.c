@@ -246,6 +246,8 @@ static struct api_limits limits_of(const struct config *c)
                                .user_reactions_max = (uint32_t)c->user_reactions_max,
                                .message_reactions_max = (uint32_t)c->message_reactions_max,
                                .message_emojis_max = (uint32_t)c->message_emojis_max,
+                               .mentions_max = (uint32_t)c->mentions_max,
+                               .meta_max = (uint32_t)c->meta_max,
                                .polls_max = (uint32_t)c->polls_max,
                                .poll_wait_s_max = (uint32_t)c->poll_wait_max,
                                .message_max = (uint32_t)c->message_max,

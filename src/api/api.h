@@ -27,6 +27,7 @@ struct api_limits {
     uint32_t user_ids_max, group_members_max, user_groups_max;
     uint32_t user_sessions_max, session_sockets_max, polls_max, poll_wait_s_max;
     uint32_t user_reactions_max, message_reactions_max, message_emojis_max;
+    uint32_t mentions_max, meta_max;
     uint32_t message_max, ping_interval_s, send_queue_max;
     uint32_t token_days, app_token_days;
     struct json_limits json;

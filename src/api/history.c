@@ -35,6 +35,8 @@ static bool page_add(struct page *p, const struct message *msg, uint64_t limit)
         return false;
     p->at[p->count++] = msg;
     p->bytes += msg->data_len;
+    if (msg->detailed)
+        p->bytes += message_details(msg)->meta_len;
     return true;
 }
 

@@ -2,6 +2,7 @@
  * messages: sending.
  */
 #include "api/channel.h"
+#include "api/details.h"
 #include "api/field.h"
 #include "base/clock.h"
 #include "base/json_write.h"
@@ -61,9 +62,9 @@ enum err api_take_send(struct api *a, const struct user *u, int64_t now_ms, stru
     return problem->retry_ms > 0 ? ERR_too_many_requests : ERR_ok;
 }
 
-/* "data" and "client_id" of a body, and the group. */
+/* "data" and "client_id" of a body, and the group, and what more it has than the `known` fields. */
 static enum err read_message(struct api *a, struct json body, const struct uuid *group_id,
-                             struct record_message_post *r, struct problem *problem)
+                             uint32_t known, struct record_message_send *r, struct problem *problem)
 {
     enum err err = field_bytes(a, body, "data", 0, a->limits.message_max, &r->data, problem);
     if (err == ERR_ok && field_there(body, "client_id"))
@@ -74,50 +75,65 @@ static enum err read_message(struct api *a, struct json body, const struct uuid 
     if (g == NULL)
         return ERR_group_not_found;
     r->group = g->number;
-    return ERR_ok;
+    known += r->client_id.len > 0;
+    return json_count(body) > known ? details_read(a, body, r, problem) : ERR_ok;
+}
+
+/* The record that says no more than it must. */
+static struct record record_of(const struct record_message_send *s)
+{
+    if (details_there(s))
+        return (struct record){.type = RECORD_message_send, .message_send = *s};
+    return (struct record){
+        .type = RECORD_message_post,
+        .message_post = {s->time, s->id, s->group, s->author, s->client_id, s->data}};
 }
 
 /* Proposes the message of `p`, which is given back where it is refused at once. */
-static enum err propose_message(struct pending *p, struct record_message_post *post)
+static enum err propose_message(struct pending *p, struct record_message_send *send,
+                                struct problem *problem)
 {
     struct api *a = p->api;
-    struct record r = {.type = RECORD_message_post};
 
-    post->id = p->id = uuid_random();
-    post->author = p->user->number;
-    post->time = engine_now(a->engine);
-    p->client_id_len = (uint8_t)post->client_id.len;
-    if (post->client_id.len > 0)
-        memcpy(p->client_id, post->client_id.p, post->client_id.len);
-    r.message_post = *post;
+    send->id = p->id = uuid_random();
+    send->author = p->user->number;
+    send->time = engine_now(a->engine);
+    p->client_id_len = (uint8_t)send->client_id.len;
+    if (send->client_id.len > 0)
+        memcpy(p->client_id, send->client_id.p, send->client_id.len);
+    struct record r = record_of(send);
     enum err err = engine_propose(a->engine, &r, &p->proposal);
     if (err != ERR_ok)
         pending_finish(p);
+    if (err == ERR_invalid_field)
+        return field_fault(a, problem,
+                           "reply_to must be a message of the group that you may see, mentions "
+                           "its members.");
     return err;
 }
 
 enum err rpc_send(struct rpc *rpc, struct problem *problem)
 {
     struct api *a = rpc->api;
-    struct record_message_post post = {0};
+    struct record_message_send send = {0};
     struct uuid group_id;
 
     enum err err = api_take_send(a, rpc->user, rpc->now_ms, problem);
     if (err == ERR_ok)
         err = field_uuid(a, rpc->body, "group_id", &group_id, problem);
     if (err == ERR_ok)
-        err = read_message(a, rpc->body, &group_id, &post, problem);
+        err = read_message(a, rpc->body, &group_id, 2, &send, problem);
     if (err != ERR_ok)
         return err;
     struct pending *p = pending_new(a, rpc->channel->conn);
     p->user = rpc->user;
     pending_keep_reply(p, rpc->reply.id, rpc->reply.method);
     p->proposal.done = message_committed;
-    err = propose_message(p, &post);
+    err = propose_message(p, &send, problem);
     if (err == ERR_duplicate) {
         answer_duplicate(
             a, rpc->channel->conn, &rpc->reply,
-            model_message_by_client_id(engine_model(a->engine), rpc->user, post.client_id));
+            model_message_by_client_id(engine_model(a->engine), rpc->user, send.client_id));
         return ERR_ok;
     }
     return err;
@@ -160,42 +176,42 @@ static void message_created(struct proposal *proposal, enum err err, uint64_t cu
 }
 
 /* The Idempotency-Key of a request is its client_id, where the body has none. */
-static enum err read_key(struct call *call, struct record_message_post *post,
+static enum err read_key(struct call *call, struct record_message_send *send,
                          struct problem *problem)
 {
     struct bytes key;
     size_t count = http_field_count(call->request, "idempotency-key");
 
-    if (count == 0 || post->client_id.len > 0)
+    if (count == 0 || send->client_id.len > 0)
         return ERR_ok;
     if (count > 1 || !http_field(call->request, "idempotency-key", &key) || key.len == 0 ||
         key.len > CLIENT_ID_MAX || !text_utf8_valid(key))
         return field_fault(call->api, problem, "Idempotency-Key must have 1 to %u bytes of UTF-8.",
                            CLIENT_ID_MAX);
-    post->client_id = key;
+    send->client_id = key;
     return ERR_ok;
 }
 
 enum err messages_create(struct call *call, struct problem *problem)
 {
     struct api *a = call->api;
-    struct record_message_post post = {0};
+    struct record_message_send send = {0};
 
     enum err err = api_take_send(a, call->user, clock_mono_ms(), problem);
     if (err == ERR_ok)
-        err = read_message(a, call->body, &call->id, &post, problem);
+        err = read_message(a, call->body, &call->id, 1, &send, problem);
     if (err == ERR_ok)
-        err = read_key(call, &post, problem);
+        err = read_key(call, &send, problem);
     if (err != ERR_ok)
         return err;
     struct pending *p = pending_new(a, call->conn);
     p->user = call->user;
     p->proposal.done = message_created;
-    err = propose_message(p, &post);
+    err = propose_message(p, &send, problem);
     if (err == ERR_duplicate) {
         answer_message(
             a, call->conn,
-            model_message_by_client_id(engine_model(a->engine), call->user, post.client_id), true);
+            model_message_by_client_id(engine_model(a->engine), call->user, send.client_id), true);
         return ERR_ok;
     }
     return err;

@@ -41,6 +41,8 @@ size_t render_posted(struct buf *out, const struct event *e)
     json_add_uint(out, e->message->seq);
     LIT(",\"data\":");
     json_add_string(out, message_data(e->message));
+    if (e->message->detailed)
+        resource_details(out, e->group, e->message);
     if (e->message->amended)
         resource_amendment(out, e->message);
     LIT("}}");

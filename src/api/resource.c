@@ -151,6 +151,8 @@ void resource_open_group(struct buf *out, const struct member *mb)
     json_add_uint(out, mb->delivered.seq);
     LIT(",\"unread\":");
     json_add_uint(out, view_unread(mb));
+    LIT(",\"mentions\":");
+    json_add_uint(out, mentions_above(g, mb->user, mb->read.seq));
     LIT(",\"last_cursor\":");
     json_add_uint(out, g->last_cursor);
     resource_add_rules(out, g->join, g->history);
@@ -167,6 +169,28 @@ void resource_amendment(struct buf *out, const struct message *msg)
         json_add_int(out, am->time);
         LIT(",\"version\":");
         json_add_uint(out, am->version);
+    }
+}
+
+void resource_details(struct buf *out, const struct group *g, const struct message *msg)
+{
+    const struct details *de = message_details(msg);
+    const struct message *to = group_message(g, de->reply_to);
+
+    /* One that has expired has no id any more. */
+    if (to != NULL) {
+        LIT(",\"reply_to\":");
+        json_add_uuid(out, &to->id);
+    }
+    for (uint32_t i = 0; i < de->mention_count; i++) {
+        buf_add_bytes(out, i == 0 ? BYTES(",\"mentions\":[") : BYTES(","));
+        json_add_uuid(out, &de->mentions[i]->id);
+    }
+    if (de->mention_count > 0)
+        LIT("]");
+    if (de->meta_len > 0) {
+        LIT(",\"meta\":");
+        buf_add_bytes(out, details_meta(de));
     }
 }
 
@@ -243,6 +267,8 @@ void resource_message(struct buf *out, const struct model *m, const struct messa
         LIT(",\"client_id\":");
         json_add_string(out, message_client_id(msg));
     }
+    if (msg->detailed)
+        resource_details(out, model_group(m, msg->group), msg);
     if (msg->amended) {
         resource_amendment(out, msg);
         if (!msg->deleted)

@@ -34,8 +34,12 @@ void resource_open_door(struct buf *out, const struct group *g);
 
 /* A group as `mb`, who is a member, sees it, without the last brace, so that more may follow:
  * {"id","name","kind","role","owner_id","created_at","member_count","last_seq","read_seq",
- * "delivered_seq","unread","last_cursor","join","history". */
+ * "delivered_seq","unread","mentions","last_cursor","join","history". */
 void resource_open_group(struct buf *out, const struct member *mb);
+
+/* What is behind the data of a message that has details: ,"reply_to":…,"mentions":[…],"meta":{…},
+ * of these what there is. */
+void resource_details(struct buf *out, const struct group *g, const struct message *msg);
 
 /* What is behind a message's data where something was done to it: ,"deleted":true or
  * ,"edited_at":…,"version":…; nothing where there are only reactions. */

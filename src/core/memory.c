@@ -30,6 +30,7 @@ static bool record_grows(const struct record *r)
     case RECORD_direct_open:
     case RECORD_member_add:
     case RECORD_message_post:
+    case RECORD_message_send:
     case RECORD_message_update:
     case RECORD_message_react:
         return true;

@@ -115,31 +115,50 @@ void state_free_amendment(const struct message *msg)
     free((void *)(uintptr_t)am);
 }
 
-struct amendment *state_amend(struct model *m, struct message **msg, const struct bytes *data)
+/* Puts another in the message's place: with this text, and what is not NULL behind it. */
+static void replace_message(struct model *m, struct message **msg, struct bytes text,
+                            const struct details *de, const struct amendment *am)
 {
     struct message *old = *msg;
-    struct amendment *am = (struct amendment *)(uintptr_t)message_amendment(old);
-    struct bytes text = data != NULL ? *data : message_data(old);
+    struct message *new = state_alloc_message(m, old->client_id_len + text.len,
+                                              (de != NULL) + (unsigned)(am != NULL));
 
-    if (am != NULL && data == NULL)
-        return am;
-    if (am == NULL)
-        am = xcalloc(1, sizeof *am);
-    struct message *new = state_alloc_message(m, old->client_id_len + text.len, true);
     *new = *old;
     new->data_len = (uint32_t)text.len &MESSAGE_LEN_MASK;
-    new->amended = 1;
+    new->detailed = de != NULL;
+    new->amended = am != NULL;
     uint8_t *at = new->texts;
     memcpy(at, old->texts, old->client_id_len);
     at += old->client_id_len;
     if (text.len > 0)
         memcpy(at, text.p, text.len);
-    memcpy(at + text.len, &am, sizeof(void *));
+    at += text.len;
+    if (de != NULL)
+        memcpy(at, &de, sizeof(void *));
+    if (am != NULL)
+        memcpy(at + new->detailed * sizeof(void *), &am, sizeof(void *));
     state_readdress_message(m, new);
     crypto_wipe(old->texts + old->client_id_len, old->data_len);
     state_release_message(m, old);
     *msg = new;
+}
+
+struct amendment *state_amend(struct model *m, struct message **msg, const struct bytes *data)
+{
+    struct amendment *am = (struct amendment *)(uintptr_t)message_amendment(*msg);
+
+    if (am != NULL && data == NULL)
+        return am;
+    if (am == NULL)
+        am = xcalloc(1, sizeof *am);
+    replace_message(m, msg, data != NULL ? *data : message_data(*msg), message_details(*msg), am);
     return am;
+}
+
+void state_detail(struct model *m, struct message **msg, struct details *de)
+{
+    ENSURE(!(*msg)->detailed || de == NULL);
+    replace_message(m, msg, message_data(*msg), de, message_amendment(*msg));
 }
 
 static void add_deleted(struct amends *a, uint32_t seq)
@@ -182,7 +201,13 @@ void state_delete(struct model *m, struct message *msg, uint32_t by, const struc
     struct group *g = state_group(m, msg->group);
     struct member *author = state_member(m, g, state_user(m, msg->author));
     struct amendment *am = state_amend(m, &msg, &(struct bytes){NULL, 0});
+    const struct details *de = message_details(msg);
 
+    if (de != NULL) {
+        state_drop_mentions(g, msg);
+        state_detail(m, &msg, NULL);
+        state_free_details(de);
+    }
     state_end_steps(g, msg);
     free(am->emojis);
     free(am->reactions);

@@ -105,7 +105,10 @@ static void model_apply(struct model *m, const struct record *r, const struct co
  * before proposing as well: the table is far larger than any cache. */
 static bool message_is_there(const struct model *m, const struct record *r)
 {
-    return r->type == RECORD_message_post && model_message_by_id(m, &r->message_post.id) != NULL;
+    const struct uuid *id = r->type == RECORD_message_post   ? &r->message_post.id
+                            : r->type == RECORD_message_send ? &r->message_send.id
+                                                             : NULL;
+    return id != NULL && model_message_by_id(m, id) != NULL;
 }
 
 enum err model_commit(struct model *m, uint64_t cursor, uint16_t type, struct bytes payload,

@@ -122,6 +122,15 @@ static void add_amendment(struct hash *h, const struct amendment *am)
     }
 }
 
+static void add_details(struct hash *h, const struct details *de)
+{
+    hash_add_u64(h, de->reply_to);
+    hash_add_u64(h, de->mention_count);
+    for (uint32_t i = 0; i < de->mention_count; i++)
+        hash_add_u64(h, de->mentions[i]->number);
+    hash_add_bytes(h, details_meta(de));
+}
+
 static void add_message(struct hash *h, const struct group *g, const struct message *msg)
 {
     add_uuid(h, &msg->id);
@@ -133,6 +142,8 @@ static void add_message(struct hash *h, const struct group *g, const struct mess
     hash_add_bytes(h, message_data(msg));
     if (msg->amended)
         add_amendment(h, message_amendment(msg));
+    if (msg->detailed)
+        add_details(h, message_details(msg));
 }
 
 static void add_group(struct hash *h, const struct group *g)

@@ -702,6 +702,64 @@ static bool load_amendment(struct model *m, struct bytes *in)
     return true;
 }
 
+/* ---- details --------------------------------------------------------------------------------- */
+
+/* Members of that time, each once. */
+static bool load_mentions(struct model *m, struct bytes *in, const struct message *msg,
+                          struct details *de)
+{
+    for (uint32_t i = 0; i < de->mention_count; i++) {
+        struct member *mb;
+        if (!take_member(m->load->group.g, in, &mb) || !member_saw(mb, msg->cursor))
+            return false;
+        for (uint32_t k = 0; k < i; k++) {
+            if (de->mentions[k] == mb->user)
+                return false;
+        }
+        de->mentions[i] = mb->user;
+    }
+    return true;
+}
+
+static bool take_details(struct model *m, struct bytes *in, const struct message *msg,
+                         struct details **out)
+{
+    uint64_t reply_to, count, meta_len;
+    struct bytes meta;
+
+    if (!take_upto(in, msg->seq - 1, &reply_to) || !take_upto(in, MENTIONS_MAX, &count))
+        return false;
+    struct details *de = state_new_details((uint32_t)count, 0);
+    bool good = load_mentions(m, in, msg, de) && take_upto(in, in->len, &meta_len) &&
+                take(in, meta_len, &meta) && (reply_to > 0 || count > 0 || meta_len > 0);
+    if (good) {
+        *out = state_new_details((uint32_t)count, meta.len);
+        (*out)->reply_to = (uint32_t)reply_to;
+        memcpy((*out)->mentions, de->mentions, count * sizeof de->mentions[0]);
+        if (meta.len > 0)
+            memcpy(&(*out)->mentions[count], meta.p, meta.len);
+    }
+    state_free_details(de);
+    return good;
+}
+
+static bool load_details(struct model *m, struct bytes *in)
+{
+    struct load_group *lg = &m->load->group;
+    struct details *de;
+
+    if (!take_step(in, lg->g->messages.count, &lg->cursor) || lg->cursor <= lg->time ||
+        lg->cursor <= lg->g->expired)
+        return false;
+    lg->time = lg->cursor; /* of the one before: two of one message are none */
+    struct message *msg = vec_at(&lg->g->messages, (uint32_t)lg->cursor - 1);
+    if (msg->deleted || !take_details(m, in, msg, &de))
+        return false;
+    state_detail(m, &msg, de);
+    state_add_mentions(lg->g, msg);
+    return true;
+}
+
 /* ---- the order ------------------------------------------------------------------------------- */
 
 /* Which types may stand behind which. */
@@ -724,6 +782,7 @@ static bool type_fits(const struct load *l, enum saved_type type)
     case SAVED_changes:
     case SAVED_messages:
     case SAVED_amendments:
+    case SAVED_details:
         return l->before >= SAVED_group && l->before <= type;
     case SAVED_kept:
         return l->before == SAVED_group;
@@ -779,6 +838,8 @@ static bool load_element(struct model *m, enum saved_type type, struct bytes *in
         return load_kept_count(m, in);
     case SAVED_amendments:
         return load_amendment(m, in);
+    case SAVED_details:
+        return load_details(m, in);
     case SAVED_extra:
         return load_extra(m, in);
     case SAVED_extras:

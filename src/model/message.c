@@ -62,7 +62,8 @@ const struct message *model_message_by_id(const struct model *m, const struct uu
 void model_prefetch(const struct model *m, uint16_t type, struct bytes payload)
 {
     struct uuid id;
-    if (type != RECORD_message_post || payload.len < sizeof(int64_t) + sizeof id)
+    if ((type != RECORD_message_post && type != RECORD_message_send) ||
+        payload.len < sizeof(int64_t) + sizeof id)
         return;
     memcpy(&id, payload.p + sizeof(int64_t), sizeof id);
     map_prefetch(&m->messages_by_id, uuid_hash(&id));
@@ -112,7 +113,8 @@ const struct message *member_own_message(const struct member *mb, uint32_t seq)
 /* The same user's same client_id again: a repeat, or another message under a used name. What was
  * edited or deleted since is not compared any more: the first text is gone. */
 static enum err check_client_id(const struct model *m, const struct user *author,
-                                const struct group *g, const struct record_message_post *r)
+                                const struct group *g, const struct record_message_post *r,
+                                const struct record_message_send *send)
 {
     if (r->client_id.len == 0)
         return ERR_ok;
@@ -120,13 +122,16 @@ static enum err check_client_id(const struct model *m, const struct user *author
     if (first == NULL)
         return ERR_ok;
     const struct amendment *am = message_amendment(first);
-    bool is_first = am == NULL || am->cursor == 0;
-    return first->group == g->number && (!is_first || bytes_equal(message_data(first), r->data))
+    bool is_changed = am != NULL && am->cursor > 0;
+    return first->group == g->number &&
+                   (is_changed || (bytes_equal(message_data(first), r->data) &&
+                                   state_details_equal(message_details(first), send)))
                ? ERR_duplicate
                : ERR_client_id_reused;
 }
 
-enum err check_message_post(const struct model *m, const struct record_message_post *r)
+enum err state_check_post(const struct model *m, const struct record_message_post *r,
+                          const struct record_message_send *send)
 {
     const struct group *g = model_group(m, r->group);
     const struct user *author = model_user(m, r->author);
@@ -137,7 +142,7 @@ enum err check_message_post(const struct model *m, const struct record_message_p
     if (mb == NULL)
         return ERR_group_not_found;
     /* A repeat is answered as the first was, also to somebody who has left meanwhile. */
-    enum err err = check_client_id(m, author, g, r);
+    enum err err = check_client_id(m, author, g, r, send);
     if (err != ERR_ok)
         return err;
     if (!member_is_active(mb))
@@ -147,16 +152,21 @@ enum err check_message_post(const struct model *m, const struct record_message_p
     return ERR_ok;
 }
 
-/* The texts begin where the fields end, not behind the padding. */
-static size_t message_size(size_t texts_len, bool amended)
+enum err check_message_post(const struct model *m, const struct record_message_post *r)
 {
-    size_t len = offsetof(struct message, texts) + texts_len + amended * sizeof(void *);
+    return state_check_post(m, r, NULL);
+}
+
+/* The texts begin where the fields end, not behind the padding. */
+static size_t message_size(size_t texts_len, unsigned addresses)
+{
+    size_t len = offsetof(struct message, texts) + texts_len + addresses * sizeof(void *);
     return len < sizeof(struct message) ? sizeof(struct message) : len;
 }
 
-struct message *state_alloc_message(struct model *m, size_t texts_len, bool amended)
+struct message *state_alloc_message(struct model *m, size_t texts_len, unsigned addresses)
 {
-    size_t size = message_size(texts_len, amended);
+    size_t size = message_size(texts_len, addresses);
     m->message_bytes += size;
     if (m->message_bytes > m->message_bytes_max)
         m->message_bytes_max = m->message_bytes;
@@ -173,7 +183,8 @@ struct message *state_new_message(struct model *m, struct member *author,
 {
     struct group *g = author->group;
     size_t texts_len = source->client_id.len + source->data.len;
-    struct message *msg = state_alloc_message(m, texts_len, false);
+    bool detailed = source->details != NULL;
+    struct message *msg = state_alloc_message(m, texts_len, detailed);
 
     *msg = (struct message){.id = source->id,
                             .cursor = c->cursor,
@@ -183,10 +194,13 @@ struct message *state_new_message(struct model *m, struct member *author,
                             .seq = g->messages.count + 1,
                             .previous_own = author->last_own,
                             .data_len = (uint32_t)source->data.len & MESSAGE_LEN_MASK,
+                            .detailed = detailed,
                             .client_id_len = (uint8_t)source->client_id.len};
     struct buf texts = {msg->texts, 0, texts_len};
     buf_add_bytes(&texts, source->client_id);
     buf_add_bytes(&texts, source->data);
+    if (detailed)
+        memcpy(msg->texts + texts_len, &source->details, sizeof(void *));
     author->last_own = msg->seq;
     author->own_unread += msg->seq > author->read.seq;
     vec_push(&g->messages, msg);
@@ -197,7 +211,8 @@ struct message *state_new_message(struct model *m, struct member *author,
 
 void state_release_message(struct model *m, struct message *msg)
 {
-    size_t size = message_size((size_t)msg->client_id_len + msg->data_len, msg->amended);
+    size_t size =
+        message_size((size_t)msg->client_id_len + msg->data_len, msg->amended + msg->detailed);
     m->message_bytes -= size;
     slab_free(&m->messages_memory, msg, size);
 }
@@ -217,6 +232,7 @@ void state_forget_message(struct model *m, struct message *msg)
 void state_free_message(struct model *m, struct message *msg)
 {
     state_free_amendment(msg);
+    state_free_details(message_details(msg));
     state_release_message(m, msg);
 }
 
@@ -279,19 +295,30 @@ void state_forget_messages(struct model *m, struct group *g)
     g->expired = 0;
 }
 
+void state_post(struct model *m, struct member *author, const struct message_source *source,
+                const struct commit *c)
+{
+    struct message *msg = state_new_message(m, author, source, c);
+
+    map_add(&m->messages_by_id, uuid_hash(&msg->id), msg);
+    if (msg->client_id_len > 0)
+        map_add(&m->messages_by_client_id, hash_by_client_id(msg), msg);
+    if (msg->detailed)
+        state_add_mentions(author->group, msg);
+    commit_tell(c, (struct event){.type = EVENT_message_posted,
+                                  .group = author->group,
+                                  .user = author->user,
+                                  .message = msg});
+}
+
 void apply_message_post(struct model *m, const struct record_message_post *r,
                         const struct commit *c)
 {
-    struct group *g = state_group(m, r->group);
-    struct user *author = state_user(m, r->author);
-    struct message *msg = state_new_message(
-        m, state_member(m, g, author), &(struct message_source){r->id, r->client_id, r->data}, c);
+    struct member *author = state_member(m, state_group(m, r->group), state_user(m, r->author));
 
-    map_add(&m->messages_by_id, uuid_hash(&msg->id), msg);
-    if (r->client_id.len > 0)
-        map_add(&m->messages_by_client_id, hash_by_client_id(msg), msg);
-    commit_tell(c, (struct event){
-                       .type = EVENT_message_posted, .group = g, .user = author, .message = msg});
+    state_post(m, author,
+               &(struct message_source){.id = r->id, .client_id = r->client_id, .data = r->data},
+               c);
 }
 
 /* ---- receipt_mark ------------------------------------------------------------------------------

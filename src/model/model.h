@@ -161,6 +161,19 @@ struct amends {
     uint32_t deleted_count, deleted_cap;
 };
 
+/* The messages that mention a user: seqs, rising, without those that are deleted or the user's own.
+ * An index, as the tables are. */
+struct mentioned {
+    uint32_t user; /* number */
+    uint32_t count, cap;
+    uint32_t *seqs;
+};
+
+struct mentions {
+    struct mentioned *users; /* rising */
+    uint32_t count, cap;
+};
+
 /* What a group tells as a state and not as its history, so that it needs the same room however
  * often it changes: events 71, 74 and 75. Most groups have none. */
 struct notices {
@@ -170,6 +183,7 @@ struct notices {
     struct settings first; /* as it was made, where they were changed */
     struct list grants;
     struct amends amends;
+    struct mentions mentions;
 };
 
 struct group {
@@ -201,15 +215,25 @@ struct message {
     uint32_t seq;
     uint32_t previous_own; /* seq of the author's message before this one in the group, which may
                               be gone, or 0 */
-    uint32_t data_len : 30;
-    uint32_t amended : 1; /* the address of a struct amendment stands behind the texts */
-    uint32_t deleted : 1; /* a tombstone: without data */
+    uint32_t data_len : 29;
+    uint32_t detailed : 1; /* the address of a struct details stands behind the texts */
+    uint32_t amended : 1;  /* the address of a struct amendment stands behind these */
+    uint32_t deleted : 1;  /* a tombstone: without data */
     uint8_t client_id_len;
     uint8_t texts[]; /* client_id, data */
 };
 
-#define MESSAGE_LEN_MASK ((1u << 30) - 1) /* longer than any record */
+#define MESSAGE_LEN_MASK ((1u << 29) - 1) /* longer than any record */
 #define EMOJI_MAX        32               /* bytes */
+#define MENTIONS_MAX     1000             /* of one message: the most that the law allows */
+
+/* What a message says beside its text. */
+struct details {
+    uint32_t reply_to; /* seq, or 0 */
+    uint32_t meta_len;
+    uint32_t mention_count;
+    const struct user *mentions[]; /* in the author's order; behind them meta */
+};
 
 /* One that is or was among a message's reactions. */
 struct emoji {
@@ -283,8 +307,9 @@ void model_free(struct model *m);
  * May this record be committed now? ERR_ok, or the reason for a client: ERR_username_taken,
  * ERR_email_taken, ERR_group_not_found (also where the one who asks may not see it),
  * ERR_user_not_found, ERR_session_not_found, ERR_not_a_member, ERR_forbidden, ERR_already_member,
- * ERR_client_id_reused, ERR_duplicate (it was done before and nothing would change), ERR_refused
- * (names something that does not exist).
+ * ERR_client_id_reused, ERR_invalid_field (a reply to what the author does not see, a mention of
+ * somebody who is no member), ERR_duplicate (it was done before and nothing would change),
+ * ERR_refused (names something that does not exist).
  */
 enum err model_check(const struct model *m, const struct record *r) MUST_CHECK;
 
@@ -360,17 +385,39 @@ static inline struct bytes message_data(const struct message *msg)
     return bytes_of(msg->texts + msg->client_id_len, msg->data_len);
 }
 
+/* NULL where the message says nothing beside its text. */
+static inline const struct details *message_details(const struct message *msg)
+{
+    const struct details *de = NULL;
+    if (msg->detailed)
+        memcpy(&de, msg->texts + msg->client_id_len + msg->data_len, sizeof(void *));
+    return de;
+}
+
+/* JSON, an object; empty where there is none. */
+static inline struct bytes details_meta(const struct details *de)
+{
+    return bytes_of(&de->mentions[de->mention_count], de->meta_len);
+}
+
 /* NULL where nothing was done to the message. */
 static inline const struct amendment *message_amendment(const struct message *msg)
 {
     const struct amendment *am = NULL;
     if (msg->amended)
-        memcpy(&am, msg->texts + msg->client_id_len + msg->data_len, sizeof(void *));
+        memcpy(&am,
+               msg->texts + msg->client_id_len + msg->data_len + msg->detailed * sizeof(void *),
+               sizeof(void *));
     return am;
 }
 
 /* The first step at or behind `cursor` that no later one replaced; NULL where there is none. */
 const struct amend_step *amends_from(const struct amends *a, uint64_t cursor);
+
+/* How many messages above `seq` mention the user, those that are deleted or their own aside; and
+ * whether this one does. */
+uint32_t mentions_above(const struct group *g, const struct user *u, uint32_t seq);
+bool mentions_has(const struct group *g, const struct user *u, uint32_t seq);
 
 /* Message number `seq` of the group; NULL for 0, for those that are gone and beyond the last. */
 static inline const struct message *group_message(const struct group *g, uint32_t seq)

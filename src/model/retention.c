@@ -30,6 +30,8 @@ static void expire(struct model *m, struct group *g, struct message *msg)
     if (msg->seq > author->read.seq && !msg->deleted)
         author->own_unread--;
     state_end_steps(g, msg);
+    if (msg->detailed)
+        state_drop_mentions(g, msg);
     state_forget_message(m, msg);
 }
 

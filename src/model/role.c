@@ -68,6 +68,7 @@ void state_free_notices(struct notices *n)
         free(LIST_OWNER(l, struct grant, list));
     }
     state_free_amends(&n->amends);
+    state_free_mentions(&n->mentions);
     free(n);
 }
 

@@ -368,6 +368,29 @@ static void save_amendments(struct saver *s, const struct group *g)
     flush(s, SAVED_amendments);
 }
 
+static void save_details(struct saver *s, const struct group *g)
+{
+    uint32_t before = 0;
+
+    for (uint32_t i = g->expired; i < g->messages.count; i++) {
+        const struct message *msg = vec_at(&g->messages, i);
+        const struct details *de = message_details(msg);
+        struct buf *b = &s->buf;
+        if (de == NULL)
+            continue;
+        flush_full(s, SAVED_details);
+        buf_add_varint(b, msg->seq - before);
+        buf_add_varint(b, de->reply_to);
+        buf_add_varint(b, de->mention_count);
+        for (uint32_t k = 0; k < de->mention_count; k++)
+            put_place(s, de->mentions[k]->number);
+        buf_add_varint(b, de->meta_len);
+        buf_add_bytes(b, details_meta(de));
+        before = msg->seq;
+    }
+    flush(s, SAVED_details);
+}
+
 static void save_group(struct saver *s, const struct group *g)
 {
     struct buf *b = &s->buf;
@@ -395,6 +418,7 @@ static void save_group(struct saver *s, const struct group *g)
     save_changes(s, g);
     save_messages(s, g);
     save_amendments(s, g);
+    save_details(s, g);
     save_extra(s, g);
 }
 

@@ -126,15 +126,37 @@ void state_free_notices(struct notices *n);
 struct message_source {
     struct uuid id;
     struct bytes client_id, data;
+    struct details *details; /* handed over, or NULL */
 };
 
 /* The author's next message in the group; in no table yet. */
 struct message *state_new_message(struct model *m, struct member *author,
                                   const struct message_source *source, const struct commit *c);
 
+/* message.c: check_message_post, and for a message with details (`send` is not NULL) what is the
+ * same of these. */
+enum err state_check_post(const struct model *m, const struct record_message_post *r,
+                          const struct record_message_send *send) MUST_CHECK;
+/* Puts the message that the record made into the tables and tells it. */
+void state_post(struct model *m, struct member *author, const struct message_source *source,
+                const struct commit *c);
+
+/* details.c: is this what the record says? NULL says nothing. */
+bool state_details_equal(const struct details *de, const struct record_message_send *send);
+/* Enters the message, which is in its group, with those whom it mentions; takes it out there. */
+void state_add_mentions(struct group *g, const struct message *msg);
+void state_drop_mentions(struct group *g, const struct message *msg);
+void state_free_mentions(struct mentions *me);
+/* Wiped; NULL is nothing. */
+void state_free_details(const struct details *de);
+/* Room for these; to be filled in. */
+struct details *state_new_details(uint32_t mention_count, size_t meta_len);
+
 /* amend.c: replaces the message by one that has this text (NULL: the same) and an amendment, which
  * is returned. The old one is wiped. */
 struct amendment *state_amend(struct model *m, struct message **msg, const struct bytes *data);
+/* Gives a message that has neither details nor an amendment, or has one, these details. */
+void state_detail(struct model *m, struct message **msg, struct details *de);
 /* Makes a tombstone of it. */
 void state_delete(struct model *m, struct message *msg, uint32_t by, const struct commit *c);
 /* Adds a reaction that `am` does not have, as one that was taken back. */
@@ -154,9 +176,9 @@ bool state_sort_steps(struct group *g) MUST_CHECK;
 void state_free_amends(struct amends *a);
 void state_free_amendment(const struct message *msg);
 
-/* message.c: room for a message with these texts, with or without an amendment behind them; and
- * back, without the amendment. */
-struct message *state_alloc_message(struct model *m, size_t texts_len, bool amended);
+/* message.c: room for a message with these texts, and so many addresses behind them; and back,
+ * without what is there. */
+struct message *state_alloc_message(struct model *m, size_t texts_len, unsigned addresses);
 void state_release_message(struct model *m, struct message *msg);
 /* The message has another address now. */
 void state_readdress_message(struct model *m, struct message *msg);

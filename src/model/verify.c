@@ -141,11 +141,48 @@ static void verify_amends(const struct group *g, uint32_t things, uint32_t delet
     }
 }
 
+/* Returns how many mentions of it count. */
+static uint32_t verify_details(const struct model *m, const struct group *g,
+                               const struct message *msg)
+{
+    const struct details *de = message_details(msg);
+    uint32_t others = 0;
+
+    ENSURE(!msg->deleted && de->reply_to < msg->seq && de->mention_count <= MENTIONS_MAX);
+    ENSURE(de->reply_to > 0 || de->mention_count > 0 || de->meta_len > 0);
+    for (uint32_t i = 0; i < de->mention_count; i++) {
+        const struct user *u = de->mentions[i];
+        ENSURE(model_user(m, u->number) == u);
+        ENSURE(member_saw(model_member(m, g, u), msg->cursor));
+        ENSURE(u->number == msg->author || mentions_has(g, u, msg->seq));
+        others += u->number != msg->author;
+    }
+    return others;
+}
+
+/* The index has no others than those that verify_details found in it. */
+static void verify_mentions(const struct group *g, uint64_t mentions)
+{
+    static const struct mentions none;
+    const struct mentions *me = g->notices != NULL ? &g->notices->mentions : &none;
+
+    for (uint32_t i = 0; i < me->count; i++) {
+        const struct mentioned *of = &me->users[i];
+        ENSURE(i == 0 || me->users[i - 1].user < of->user);
+        for (uint32_t k = 1; k < of->count; k++)
+            ENSURE(of->seqs[k - 1] < of->seqs[k]);
+        ENSURE(mentions >= of->count);
+        mentions -= of->count;
+    }
+    ENSURE(mentions == 0);
+}
+
 static void verify_messages(const struct model *m, const struct group *g, struct counts *counts)
 {
     uint64_t cursor = 0;
     int64_t time = 0;
     uint32_t things = 0, deleted = 0;
+    uint64_t mentions = 0;
 
     for (uint32_t i = g->expired; i < g->messages.count; i++) {
         const struct message *msg = vec_at(&g->messages, i);
@@ -159,11 +196,13 @@ static void verify_messages(const struct model *m, const struct group *g, struct
                model_message_by_client_id(m, author, message_client_id(msg)) == msg);
         counts->client_ids += msg->client_id_len > 0;
         things += msg->amended ? verify_amendment(m, msg) : 0;
+        mentions += msg->detailed ? verify_details(m, g, msg) : 0;
         deleted += msg->deleted;
         cursor = msg->cursor;
         time = msg->time;
     }
     verify_amends(g, things, deleted);
+    verify_mentions(g, mentions);
     counts->messages += g->messages.count - g->expired;
 }
 

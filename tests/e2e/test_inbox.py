@@ -32,8 +32,8 @@ def test_a_group_in_the_inbox(people):
     assert first == {"id": group, "name": "the group", "kind": "group", "role": "owner",
                      "owner_id": user1.id, "member_count": 2, "retention_days": 0,
                      "first_seq": 1, "last_seq": 0, "read_seq": 0,
-                     "delivered_seq": 0, "unread": 0, "last_cursor": inbox["cursor"] - 1,
-                     "join": "members", "history": "joined", "last_message": None}
+                     "delivered_seq": 0, "unread": 0, "mentions": 0,
+                     "last_cursor": inbox["cursor"] - 1, "join": "members", "history": "joined", "last_message": None}
     sent = [socket.ok(SEND, {"group_id": group, "data": str(n)}) for n in range(3)]
     first = entry(user1, group)
     assert (first["last_seq"], first["unread"], first["last_cursor"]) == (3, 3, sent[2]["cursor"])

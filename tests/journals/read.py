@@ -425,6 +425,8 @@ FIELDS = {
     11: ("message_delete", "time:time group:u32 seq:u32 by:u32"),
     12: ("message_react", "time:time group:u32 seq:u32 by:u32 remove:u8 user_max:u32 "
                           "message_max:u32 emojis_max:u32 emoji:text8"),
+    13: ("message_send", "time:time id:uuid group:u32 author:u32 reply_to:u32 mentions:u32s "
+                         "client_id:text8 meta:text data:text"),
     20: ("member_role", "time:time group:u32 user:u32 by:u32 role:u8"),
     21: ("group_update", "time:time group:u32 by:u32 fields:u8 join:u8 history:u8 name:text"),
     22: ("group_delete", "time:time group:u32 by:u32"),
@@ -471,6 +473,7 @@ SAVED = {
     8: ("change", "seq:v time:v kind:u8 user:v by:v"),
     9: ("message", "author:v seq:v time:v client_id_len:u8 data_len:v id:uuid"),
     10: ("amendment", "message:v what:u8"),
+    11: ("details", "message:v reply_to:v"),
     15: ("extra", "kind:u8 join:u8 history:u8 grants:v successions:v seq:v"),
     16: ("grant", "member:v role:u8 seq:v time:v by:v"),
     17: ("succession", "change:v owner:v"),
@@ -509,6 +512,9 @@ def take_element(reader, kind):
             element.update(take_fields(reader, "version:v" if element["what"] == 1 else "by:v"))
         element["reactions"] = [take_fields(reader, "user:v removed:u8 seq:v time:v emoji:text8")
                                 for _ in range(reader.v())]
+    if kind == 11:
+        element["mentions"] = [reader.v() for _ in range(reader.v())]
+        element.update(take_fields(reader, "meta:text"))
     if kind == 15 and element["seq"]:
         element.update(take_fields(reader, "time:v by:v first_join:u8 first_history:u8 name:rest"))
     return element
@@ -528,7 +534,8 @@ def elements(snapshot):
         if kind not in SAVED or (head is None) != (kind == 1):
             raise wrong("it does not belong there")
         if kind != before:
-            sums = {10: {"message": 0}, 17: {"change": 0}, 26: {"user": 0}}.get(kind, {"seq": 0, "time": 0})
+            sums = {10: {"message": 0}, 11: {"message": 0}, 17: {"change": 0},
+                    26: {"user": 0}}.get(kind, {"seq": 0, "time": 0})
         before = kind
         reader = Reader(payload)
         while True:
@@ -536,7 +543,7 @@ def elements(snapshot):
                 element = take_element(reader, kind)
             except ValueError as error:
                 raise wrong(error) from None
-            if kind in (8, 9, 10, 16, 17, 26):
+            if kind in (8, 9, 10, 11, 16, 17, 26):
                 for key in sums:
                     element[key] = sums[key] = sums[key] + element[key]
             name = SAVED[kind][0]

@@ -259,9 +259,42 @@ static enum err govern(struct engine *e)
     return shadow_propose(e, &r);
 }
 
+/* A number of a message, the newer the more often. */
+static uint32_t some_seq(const struct model *m, uint32_t number)
+{
+    const struct group *g = model_group(m, number);
+    uint32_t count = g ? g->messages.count : 0;
+    return count == 0 ? 0 : count - (uint32_t)rng_skewed(count);
+}
+
+/* Replies, mentions, or both: users and messages that are there, mostly. */
+static enum err post_more(struct engine *e)
+{
+    const struct model *m = engine_model(e);
+    uint8_t mentions[8];
+    struct record r = {.type = RECORD_message_send};
+    struct record_message_send *send = &r.message_send;
+    send->time = engine_now(e);
+    send->id = new_id();
+    send->group = some_group(m);
+    send->author = some_member(m, send->group);
+    send->reply_to = rng_one_in(2) ? some_seq(m, send->group) : 0;
+    struct buf numbers = {mentions, 0, sizeof mentions};
+    uint32_t first = some_member(m, send->group), second = some_member(m, send->group);
+    buf_add_u32le(&numbers, first);
+    if (first != second || rng_one_in(20))
+        buf_add_u32le(&numbers, second);
+    send->mentions = (struct record_u32s){mentions, (uint32_t)(numbers.len / 4)};
+    send->meta = rng_one_in(2) ? BYTES("{\"app\":[1]}") : (struct bytes){0};
+    send->data = some_text();
+    return shadow_propose(e, &r);
+}
+
 static enum err post(struct engine *e)
 {
     char client_id[8] = "";
+    if (rng_one_in(8))
+        return post_more(e);
     struct record r = {.type = RECORD_message_post};
     r.message_post.time = engine_now(e);
     r.message_post.id = new_id();
@@ -272,14 +305,6 @@ static enum err post(struct engine *e)
     r.message_post.client_id = bytes_cstr(client_id);
     r.message_post.data = some_text();
     return shadow_propose(e, &r);
-}
-
-/* A number of a message, the newer the more often. */
-static uint32_t some_seq(const struct model *m, uint32_t number)
-{
-    const struct group *g = model_group(m, number);
-    uint32_t count = g ? g->messages.count : 0;
-    return count == 0 ? 0 : count - (uint32_t)rng_skewed(count);
 }
 
 /* Edits, deletes or reacts: their own messages, mostly. */

@@ -72,6 +72,8 @@ def strict(schema):
             schema[key] = [strict(part) for part in schema[key]]
     if "items" in schema:
         schema["items"] = strict(schema["items"])
+    if schema.get("additionalProperties") is True:
+        return schema # what somebody else wrote
     if schema.get("type") == "object" or "properties" in schema:
         schema["properties"] = {name: strict(part) for name, part in schema["properties"].items()}
         schema["additionalProperties"] = False

@@ -61,6 +61,9 @@ static void fill(struct world *w)
     assert_int_equal(world_erase(w, 1, 4, 1), ERR_ok);
     world_app_user(w, "7", "dora");
     world_app_user(w, "8", "emma");
+    r = world_send_record(w, 1, 2, 1, WORLD_U32S(3, 1), "{}");
+    r.message_send.client_id = BYTES("c2");
+    assert_int_equal(world_commit(w, &r), ERR_ok);
     assert_int_equal(world_rename(w, 5, "Emilia", "emilia"), ERR_ok);
 }
 
@@ -337,6 +340,16 @@ static void test_amendments(void **state)
     SEEN(am->by);
 }
 
+static void test_details(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    struct details *de = (void *)(uintptr_t)message_details(group_message(model_group(w->m, 1), 5));
+    SEEN(de->reply_to);
+    assert_pointer_seen(w, &de->mentions[0], model_user(w->m, 2));
+    SEEN(de->mentions[2]); /* meta is behind the two */
+}
+
 /* What belongs to a room above is no part of it. */
 static void test_annotations_do_not_count(void **state)
 {
@@ -395,6 +408,7 @@ static bool is_limit(uint16_t type, size_t at)
     case RECORD_user_create:
     case RECORD_member_remove:
     case RECORD_message_post:
+    case RECORD_message_send:
     case RECORD_message_update:
     case RECORD_message_delete:
     case RECORD_receipt_mark:
@@ -442,6 +456,7 @@ int main(void)
         WORLD_TEST(test_notices),
         WORLD_TEST(test_kept),
         WORLD_TEST(test_amendments),
+        WORLD_TEST(test_details),
         WORLD_TEST(test_annotations_do_not_count),
         WORLD_TEST(test_each_bit_of_each_record_counts),
     };

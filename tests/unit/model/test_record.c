@@ -124,6 +124,21 @@ static const struct example examples[] = {
      "{\"record\":\"message_react\",\"time\":" TIME_TEXT
      ",\"group\":1,\"seq\":2,\"by\":3,\"remove\":1,\"user_max\":4,\"message_max\":5,"
      "\"emojis_max\":6,\"emoji\":\"+1\"}"},
+    {{.type = RECORD_message_send,
+      .message_send = {.time = TIME,
+                       .id = ID,
+                       .group = 1,
+                       .author = 2,
+                       .reply_to = 3,
+                       .mentions = {(const uint8_t *)"\4\0\0\0" "\5\0\0\0", 2},
+                       .client_id = BYTES("c"),
+                       .meta = BYTES("{}"),
+                       .data = BYTES("hi")}},
+     BYTES(TIME_LE ID_BYTES "\1\0\0\0" "\2\0\0\0" "\3\0\0\0"
+           "\2\0\0\0" "\4\0\0\0" "\5\0\0\0" "\1" "c" "\2\0\0\0" "{}" "\2\0\0\0" "hi"),
+     "{\"record\":\"message_send\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
+     "\",\"group\":1,\"author\":2,\"reply_to\":3,\"mentions\":[4,5],\"client_id\":\"c\","
+     "\"meta\":\"{}\",\"data\":\"hi\"}"},
     {{.type = RECORD_member_role,
       .member_role = {.time = TIME, .group = 1, .user = 2, .by = 3, .role = 2}},
      BYTES(TIME_LE "\1\0\0\0" "\2\0\0\0" "\3\0\0\0" "\2"),

@@ -271,6 +271,22 @@ static inline struct record world_post_record(struct world *w, uint32_t group, u
     return r;
 }
 
+/* With the text "text". */
+static inline struct record world_send_record(struct world *w, uint32_t group, uint32_t author,
+                                              uint32_t reply_to, struct record_u32s mentions,
+                                              const char *meta)
+{
+    return (struct record){.type = RECORD_message_send,
+                           .message_send = {.time = w->now,
+                                            .id = world_uuid(++w->ids),
+                                            .group = group,
+                                            .author = author,
+                                            .reply_to = reply_to,
+                                            .mentions = mentions,
+                                            .meta = bytes_cstr(meta),
+                                            .data = BYTES("text")}};
+}
+
 /* Numbers below 256 as the payload has them: WORLD_U32S(1, 2, 3). Valid in the enclosing block. */
 #define WORLD_U32S(...)                                                                            \
     world_u32s((uint8_t[4 *sizeof((uint8_t[]){__VA_ARGS__})]){0}, (const uint8_t[]){__VA_ARGS__},  \
