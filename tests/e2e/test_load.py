@@ -104,7 +104,7 @@ def test_connections_leave_descriptors_for_the_journal(new_server):
     server = new_server(start=False, segment_size=65536, snapshot_after=0, head_timeout=3600)
     server.through = ["prlimit", "--nofile=130:130"]
     server.start()
-    assert "at most 130 open files: 66 connections" in server.err.text()
+    assert server.err.wait(re.compile("at most 130 open files: 66 connections"))
     user = User(Rest(server))
     group = user.group()
     sender = user.connect()
