@@ -2,6 +2,7 @@
 memory stays bounded."""
 import json
 import os
+import re
 import resource
 import select
 import socket
