@@ -12,7 +12,7 @@ from kit.clock import Clock
 from kit.people import Rest, User
 from kit.socket import SEND, T_MESSAGE, T_SYNCED
 
-RESUMES = 2500
+RESUMES = 2000
 
 
 class Writer(threading.Thread):
@@ -90,8 +90,8 @@ def test_a_socket_that_breaks_between_catching_up_and_living(new_server):
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_a_clock_that_is_set_back_an_hour(new_server, tmp_path, end):
-    """Times never go back, whatever the clock does; the order is that of the journal. When the clock
-    has caught up, it counts again."""
+    """Times never go back, whatever the clock does; the order is that of the journal. When the
+    clock has caught up, it counts again."""
     clock = Clock(tmp_path)
     server = new_server(env=clock.environment())
     rest = Rest(server)
