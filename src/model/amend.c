@@ -124,19 +124,17 @@ static void replace_message(struct model *m, struct message **msg, struct bytes 
                                               (de != NULL) + (unsigned)(am != NULL));
 
     *new = *old;
-    new->data_len = (uint32_t)text.len &MESSAGE_LEN_MASK;
+    new->data_len = (uint32_t)(text.len & MESSAGE_LEN_MASK);
     new->detailed = de != NULL;
     new->amended = am != NULL;
-    uint8_t *at = new->texts;
-    memcpy(at, old->texts, old->client_id_len);
-    at += old->client_id_len;
-    if (text.len > 0)
-        memcpy(at, text.p, text.len);
-    at += text.len;
+    struct buf texts = {new->texts, 0,
+                        old->client_id_len + text.len + 2 * sizeof(void *)}; /* at most */
+    buf_add(&texts, old->texts, old->client_id_len);
+    buf_add_bytes(&texts, text);
     if (de != NULL)
-        memcpy(at, &de, sizeof(void *));
+        buf_add(&texts, &de, sizeof(void *));
     if (am != NULL)
-        memcpy(at + new->detailed * sizeof(void *), &am, sizeof(void *));
+        buf_add(&texts, &am, sizeof(void *));
     state_readdress_message(m, new);
     crypto_wipe(old->texts + old->client_id_len, old->data_len);
     state_release_message(m, old);
