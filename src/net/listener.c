@@ -91,9 +91,10 @@ static void refuse(struct net *n, int fd)
                                                     .body = bytes_of(body, sizeof body - 1),
                                                     .extra = bytes_cstr(extra),
                                                     .close = true});
-    ssize_t done = recv(fd, n->in, sizeof n->in, MSG_DONTWAIT);
-    done = send(fd, n->text.p, n->text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    (void)done;
+    ssize_t got = recv(fd, n->in, sizeof n->in, MSG_DONTWAIT);
+    ssize_t sent = send(fd, n->text.p, n->text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)got;
+    (void)sent;
     close(fd);
 }
 

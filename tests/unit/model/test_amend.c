@@ -188,10 +188,10 @@ static void fold(struct client *c, const struct world *w, uint32_t user, const s
     const struct message *msg = e->message;
     struct known *k = msg != NULL ? &c->known[msg->seq] : NULL;
 
-    if (e->type == EVENT_message_posted || e->type == EVENT_message_updated ||
-        e->type == EVENT_message_deleted)
+    if (msg != NULL && (e->type == EVENT_message_posted || e->type == EVENT_message_updated ||
+                        e->type == EVENT_message_deleted))
         know_text(k, msg);
-    if (e->type == EVENT_message_reacted)
+    if (msg != NULL && e->type == EVENT_message_reacted)
         know_count(k, &message_amendment(msg)->emojis[e->reaction->emoji]);
     if (e->type != EVENT_member_added || e->user->number != user)
         return;
