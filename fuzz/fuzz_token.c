@@ -36,7 +36,7 @@ static void add_signature(struct buf *out)
     add_base64(out, bytes_of(mac, sizeof mac));
 }
 
-/* `token` was taken. Reads its exp in a way of its own, and has the token made again. */
+/* `token` was taken. Reads its exp and gen in a way of its own, and has the token made again. */
 static void check_taken(struct bytes token, const struct uuid *user_id)
 {
     uint8_t claims[128] = {0};
@@ -46,7 +46,12 @@ static void check_taken(struct bytes token, const struct uuid *user_id)
     struct bytes part = bytes_of(token.p + header.len, token.len - header.len - 44);
     long len = crypto_base64_decode(part, claims, sizeof claims - 1);
     ENSURE(len > 56);
-    token_issue(&key, user_id, strtoll((const char *)claims + 56, NULL, 10), &again);
+    char *end;
+    struct token_claims said = {.user_id = *user_id,
+                                .expires_s = strtoll((const char *)claims + 56, &end, 10)};
+    if (*end == ',')
+        said.generation = (uint32_t)strtoul(end + 7, NULL, 10);
+    token_issue(&key, &said, &again);
     ENSURE(bytes_equal(token, buf_bytes(&again)));
     buf_release(&again);
 }
@@ -125,7 +130,7 @@ static void app_token(uint8_t how, struct bytes in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct buf token = {0};
-    struct uuid user_id;
+    struct token_claims claims;
 
     crypto_init();
     if (size == 0)
@@ -142,8 +147,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (data[0] % 3 != 0)
         add_signature(&token);
-    if (token_verify(&key, buf_bytes(&token), 1700000000, &user_id) == ERR_ok)
-        check_taken(buf_bytes(&token), &user_id);
+    if (token_verify(&key, buf_bytes(&token), 1700000000, &claims) == ERR_ok)
+        check_taken(buf_bytes(&token), &claims.user_id);
     buf_release(&token);
     return 0;
 }

@@ -5,7 +5,7 @@
 #include "api/field.h"
 #include "api/pending.h"
 #include "api/resource.h"
-#include "base/clock.h"
+#include "api/tokens.h"
 #include "base/json_write.h"
 
 static const struct user *user_of_app(const struct pending *p)
@@ -144,7 +144,10 @@ enum err admin_user_get(struct call *call, struct problem *problem)
 static enum err act_for(struct call *call, const struct uuid *id)
 {
     call->user = model_user_by_id(engine_model(call->api->engine), id);
-    return call->user != NULL ? ERR_ok : ERR_user_not_found;
+    if (call->user == NULL)
+        return ERR_user_not_found;
+    call->tokens = user_tokens(call->user);
+    return ERR_ok;
 }
 
 enum err admin_session(struct call *call, struct problem *problem)
@@ -155,19 +158,11 @@ enum err admin_session(struct call *call, struct problem *problem)
 
 enum err admin_token(struct call *call, struct problem *problem)
 {
-    struct api *a = call->api;
-    int64_t expires_s = clock_wall_ms() / 1000 + (int64_t)a->limits.token_days * 86400;
-
     (void)problem;
     enum err err = act_for(call, &call->id);
-    if (err != ERR_ok)
-        return err;
-    buf_reset(&a->body);
-    BUF_ADD_LIT(&a->body, "{\"token\":\"");
-    token_issue(a->token_key, &call->user->id, expires_s, &a->body);
-    BUF_ADD_LIT(&a->body, "\"}");
-    rest_answer(a, call->conn, 200, buf_bytes(&a->body));
-    return ERR_ok;
+    if (err == ERR_ok)
+        tokens_answer(call->api, call->conn, call->user);
+    return err;
 }
 
 /* The ":id" of the path is the group's. */

@@ -77,6 +77,19 @@ enum err field_username(struct api *a, struct json object, struct bytes *name, s
     return ERR_ok;
 }
 
+enum err field_email(struct api *a, struct json object, struct bytes *email, struct bytes *key,
+                     struct problem *problem)
+{
+    enum err err = field_bytes(a, object, "email", 1, 254, email, problem);
+    if (err != ERR_ok)
+        return err;
+    /* Folded too: an '@' of full width is one. */
+    if (!text_is_email(*email) || !field_fold(a, *email, text_fold_email, key) ||
+        !text_is_email(*key))
+        return field_fault(a, problem, "email must be an address like name@example.org.");
+    return ERR_ok;
+}
+
 enum err field_uuid(struct api *a, struct json object, const char *name, struct uuid *out,
                     struct problem *problem)
 {

@@ -18,6 +18,9 @@ enum err field_bytes(struct api *a, struct json object, const char *name, size_t
 /* A user name as it may be registered, and its folded form, in the arena. */
 enum err field_username(struct api *a, struct json object, struct bytes *name, struct bytes *key,
                         struct problem *problem) MUST_CHECK;
+/* The same of an e-mail address. */
+enum err field_email(struct api *a, struct json object, struct bytes *email, struct bytes *key,
+                     struct problem *problem) MUST_CHECK;
 
 /* Bytes of a user name, and of the folded form of a name or address: what a record holds. */
 #define NAME_BYTES_MAX UINT8_MAX

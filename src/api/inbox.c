@@ -231,6 +231,7 @@ static void add_person(struct buf *out, const struct member *mb)
     json_add_uuid(out, &mb->user->id);
     BUF_ADD_LIT(out, ",\"username\":");
     json_add_string(out, mb->user->username);
+    resource_display_name(out, mb->user);
     BUF_ADD_LIT(out, ",\"role\":");
     json_add_string(out, resource_role((enum role)mb->role));
     BUF_ADD_LIT(out, "}");

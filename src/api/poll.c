@@ -175,6 +175,20 @@ void polls_tick(struct api *a)
     end_those_who_left(a);
 }
 
+void polls_refuse(struct api *a, const struct user *u)
+{
+    struct listener *next;
+
+    for (struct listener *l = hub_first(u); l != NULL; l = next) {
+        struct poll *p = (struct poll *)(void *)l;
+        next = l->next;
+        if (!l->waits)
+            continue;
+        rest_refuse(a, p->conn, ERR_unauthorized, NULL);
+        poll_free(a, p);
+    }
+}
+
 void polls_end(struct api *a)
 {
     while (!list_empty(&a->woken_polls))

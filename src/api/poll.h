@@ -20,6 +20,9 @@ bool polls_turn(struct api *a);
 /* Ends those whose time is over and those whose client has gone. Now and then. */
 void polls_tick(struct api *a);
 
+/* Answers those of one user with ERR_unauthorized: what they came with has ended. */
+void polls_refuse(struct api *a, const struct user *u);
+
 /* Answers all at once: the server goes away. */
 void polls_end(struct api *a);
 

@@ -190,6 +190,7 @@ void render_event(struct buf *out, const struct event *e)
         break;
     case EVENT_message_posted:
     case EVENT_session_ended:
+    case EVENT_tokens_ended:
         ENSURE(!"an event of this kind");
     }
     LIT("}}");

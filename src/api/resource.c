@@ -6,12 +6,21 @@
 
 #define LIT(literal) BUF_ADD_LIT(out, literal)
 
+void resource_display_name(struct buf *out, const struct user *u)
+{
+    if (user_display_name(u).len == 0)
+        return;
+    LIT(",\"display_name\":");
+    json_add_string(out, user_display_name(u));
+}
+
 void resource_user(struct buf *out, const struct user *u, bool self)
 {
     LIT("{\"id\":");
     json_add_uuid(out, &u->id);
     LIT(",\"username\":");
     json_add_string(out, u->username);
+    resource_display_name(out, u);
     if (self) {
         LIT(",\"email\":");
         json_add_string(out, u->email);

@@ -9,7 +9,11 @@
 #include "base/buf.h"
 #include "model/model.h"
 
-/* {"id","username"}; `self`: with what only the person may see, {"email","created_at"}. */
+/* ,"display_name":… where the user has one. */
+void resource_display_name(struct buf *out, const struct user *u);
+
+/* {"id","username","display_name"?}; `self`: with what only the person may see,
+ * {"email","created_at"}. */
 void resource_user(struct buf *out, const struct user *u, bool self);
 
 /* {"id","created_at","device_id","platform","model","build","name","online"}; never its URL. */

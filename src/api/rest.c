@@ -2,6 +2,7 @@
 
 #include "api/pending.h"
 #include "api/render.h"
+#include "api/tokens.h"
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/ensure.h"
@@ -207,59 +208,11 @@ static void answer_methods(struct api *a, struct conn *c, const struct http_requ
 
 /* ---- what a route needs ---------------------------------------------------------------------- */
 
-/* RFC 9110, 11.4: the scheme in any case, one or more spaces, the token; RFC 6750, 2.1. */
-static bool bearer(const struct http_request *r, struct bytes *token)
-{
-    struct bytes value;
-
-    if (http_field_count(r, "authorization") != 1 || !http_field(r, "authorization", &value))
-        return false;
-    if (value.len < 7 || !bytes_equal_nocase(bytes_of(value.p, 7), BYTES("bearer ")))
-        return false;
-    size_t at = 7;
-    while (at < value.len && value.p[at] == ' ')
-        at++;
-    *token = bytes_of(value.p + at, value.len - at);
-    return true;
-}
-
-/* The user whom a token of the app names: by the app's own id, or by ours. */
-static const struct user *user_of_app_token(struct call *call, struct bytes token, int64_t now_s)
-{
-    struct api *a = call->api;
-    const struct model *m = engine_model(a->engine);
-    struct bytes sub;
-    struct uuid id;
-
-    if (app_token_verify(a->app_token_key, token, now_s, (int64_t)a->limits.app_token_days * 86400,
-                         &a->arena, &sub) != ERR_ok)
-        return NULL;
-    const struct user *u = model_user_by_external_id(m, sub);
-    if (u == NULL && uuid_parse(sub, &id))
-        u = model_user_by_id(m, &id);
-    return u;
-}
-
-static enum err authenticate(struct call *call)
-{
-    struct api *a = call->api;
-    int64_t now_s = clock_wall_ms() / 1000;
-    struct bytes token;
-    struct uuid user_id;
-
-    if (!bearer(call->request, &token))
-        return ERR_unauthorized;
-    if (token_verify(a->token_key, token, now_s, &user_id) == ERR_ok)
-        call->user = model_user_by_id(engine_model(a->engine), &user_id);
-    else
-        call->user = user_of_app_token(call, token, now_s);
-    return call->user != NULL ? ERR_ok : ERR_unauthorized;
-}
-
 static bool has_app_key(const struct api *a, const struct conn *c, const struct http_request *r)
 {
     struct bytes token;
-    return conn_door(c) == NET_DOOR_APP && bearer(r, &token) && app_key_is(a->app_key, token);
+    return conn_door(c) == NET_DOOR_APP && tokens_bearer(r, &token) &&
+           app_key_is(a->app_key, token);
 }
 
 /* RFC 9110, 8.3.1: type and subtype in any case, parameters after a semicolon. A body without the
@@ -320,7 +273,7 @@ static enum err run_route(const struct route *route, struct call *call, struct p
     if ((route->needs & NEEDS_APP) && !call->is_app)
         return ERR_unauthorized;
     if (route->needs & NEEDS_AUTH) {
-        err = authenticate(call);
+        err = tokens_authenticate(call);
         if (err == ERR_ok)
             err = take_request(call->api->requests_by_user, &call->user->number,
                                sizeof call->user->number, problem);

@@ -15,6 +15,8 @@ struct call {
     const struct http_request *request;
     struct json body;         /* NEEDS_JSON: an object */
     const struct user *user;  /* NEEDS_AUTH */
+    uint32_t tokens;          /* the generation of their tokens */
+    bool app_token;           /* it came with a token that the app has signed */
     bool is_app;              /* it came with the app's key, through its door */
     struct uuid id;           /* the ":id" of the path */
     struct uuid user_id;      /* the ":user_id" */

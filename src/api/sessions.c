@@ -118,7 +118,7 @@ enum err sessions_list(struct call *call, struct problem *problem)
 
 /* ---- POST /sessions -------------------------------------------------------------------------- */
 
-static enum err read_session(struct call *call, struct record_session_create *r,
+static enum err read_session(struct call *call, struct record_session_open *r,
                              struct problem *problem)
 {
     struct api *a = call->api;
@@ -141,8 +141,8 @@ static enum err read_session(struct call *call, struct record_session_create *r,
 enum err sessions_create(struct call *call, struct problem *problem)
 {
     struct api *a = call->api;
-    struct record r = {.type = RECORD_session_create};
-    struct record_session_create *s = &r.session_create;
+    struct record r = {.type = RECORD_session_open};
+    struct record_session_open *s = &r.session_open;
 
     if (call->request->host.len == 0 && a->public_url[0] == '\0') {
         problem->detail = "Without a Host the messaging URL is not known; use HTTP/1.1.";
@@ -159,6 +159,7 @@ enum err sessions_create(struct call *call, struct problem *problem)
     s->time = engine_now(a->engine);
     s->id = p->id;
     s->user = call->user->number;
+    s->tokens = call->tokens;
     hash_bytes(bytes_of(p->token.b, sizeof p->token.b), s->token.b, sizeof s->token.b);
     s->sessions_max = a->limits.user_sessions_max;
     if (call->user->session_count >= a->limits.user_sessions_max)

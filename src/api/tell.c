@@ -114,6 +114,10 @@ static void tell_commit(struct api *a, const struct event *event, void *origin)
         end_session(a, event->session);
         return;
     }
+    if (event->type == EVENT_tokens_ended) {
+        polls_refuse(a, event->user);
+        return;
+    }
     buf_reset(&a->body);
     if (event->type == EVENT_message_posted) {
         tell_posted(a, event, origin);
@@ -144,6 +148,7 @@ static void tell_commit(struct api *a, const struct event *event, void *origin)
         break;
     case EVENT_message_posted:
     case EVENT_session_ended:
+    case EVENT_tokens_ended:
         ENSURE(!"handled above");
     }
 }

@@ -1,8 +1,10 @@
 /*
  * users: registering and logging in.
  */
+#include "api/attempt.h"
 #include "api/field.h"
 #include "api/pending.h"
+#include "api/tokens.h"
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "base/text.h"
@@ -98,14 +100,7 @@ static enum err read_registration(struct call *call, struct registration *r,
         return err;
     if (!field_there(call->body, "email"))
         return ERR_ok;
-    err = field_bytes(a, call->body, "email", 1, 254, &r->email, problem);
-    if (err != ERR_ok)
-        return err;
-    /* Folded too: an '@' of full width is one. */
-    if (!text_is_email(r->email) || !field_fold(a, r->email, text_fold_email, &r->email_key) ||
-        !text_is_email(r->email_key))
-        return field_fault(a, problem, "email must be an address like name@example.org.");
-    return ERR_ok;
+    return field_email(a, call->body, &r->email, &r->email_key, problem);
 }
 
 enum err users_register(struct call *call, struct problem *problem)
@@ -142,35 +137,9 @@ enum err users_register(struct call *call, struct problem *problem)
 
 /* ---- POST /login ----------------------------------------------------------------------------- */
 
-/*
- * Failures are counted an account and an address. An attempt counts from its beginning, so that as
- * many as wait for a worker cannot pass the throttles together, and is given back where it was
- * none: the password was right, or nobody looked at it. Refuses where either has none left, and
- * takes from neither then.
- */
-static enum err attempt_begin(struct api *a, struct bytes account, struct bytes address,
-                              struct problem *problem)
+static void attempt_was_none(struct pending *p)
 {
-    int64_t now_ms = clock_mono_ms();
-    uint32_t wait = limit_table_peek(a->login_by_address, address, now_ms);
-
-    problem->retry_ms = limit_table_peek(a->login_by_account, account, now_ms);
-    if (wait > problem->retry_ms)
-        problem->retry_ms = wait;
-    if (problem->retry_ms > 0)
-        return ERR_too_many_requests;
-    limit_table_take(a->login_by_account, account, now_ms);
-    limit_table_take(a->login_by_address, address, now_ms);
-    return ERR_ok;
-}
-
-static void attempt_give_back(struct pending *p)
-{
-    struct api *a = p->api;
-    int64_t now_ms = clock_mono_ms();
-
-    limit_table_give_back(a->login_by_account, buf_bytes(&p->text), now_ms);
-    limit_table_give_back(a->login_by_address, bytes_of(p->address.b, sizeof p->address.b), now_ms);
+    attempt_give_back(p->api, buf_bytes(&p->text), &p->address);
 }
 
 static void login_verified(void *arg, const struct password_result *result)
@@ -179,17 +148,18 @@ static void login_verified(void *arg, const struct password_result *result)
     struct api *a = p->api;
 
     if (result->err != ERR_bad_credentials)
-        attempt_give_back(p);
+        attempt_was_none(p);
     if (result->err != ERR_ok) {
         finish_refused(p, result->err);
         return;
     }
-    int64_t expires_s = clock_wall_ms() / 1000 + (int64_t)a->limits.token_days * 86400;
-    buf_reset(&a->body);
-    BUF_ADD_LIT(&a->body, "{\"token\":\"");
-    token_issue(a->token_key, &p->user->id, expires_s, &a->body);
-    BUF_ADD_LIT(&a->body, "\"}");
-    finish_with_body(p, 200);
+    /* While the worker looked at it, the password may have become one of before. */
+    if (user_tokens(p->user) != p->other) {
+        finish_refused(p, ERR_bad_credentials);
+        return;
+    }
+    tokens_answer(a, p->conn, p->user);
+    pending_finish(p);
 }
 
 /* Finds who wants in: by name where there is one, else by e-mail address; *user stays NULL where
@@ -229,18 +199,19 @@ enum err users_login(struct call *call, struct problem *problem)
         err = field_bytes(a, call->body, "password", 1, a->limits.password_max, &password, problem);
     if (err != ERR_ok)
         return err;
-    err = attempt_begin(a, account, bytes_of(call->who.b, sizeof call->who.b), problem);
+    err = attempt_begin(a, account, &call->who, problem);
     if (err != ERR_ok)
         return err;
 
     struct pending *p = pending_new(a, call->conn);
     p->user = user;
+    p->other = user != NULL ? user_tokens(user) : 0;
     p->address = call->who;
     pending_keep_text(p, account);
     err = password_verify(a->passwords, user != NULL ? user->password : bytes_of(NULL, 0), password,
                           login_verified, p);
     if (err != ERR_ok) {
-        attempt_give_back(p);
+        attempt_was_none(p);
         pending_finish(p);
     }
     return err;

@@ -2,7 +2,8 @@
  *   eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9 . base64url of the claims . base64url of the signature
  *   |-- 36, always these characters ---|   |- at most CLAIMS_TEXT -|   |-------- 43 ---------|
  *
- * The claims are {"user_id":"<36 characters>","exp":<digits>}. There is one spelling of each token:
+ * The claims are {"user_id":"<36 characters>","exp":<digits>}, and ,"gen":<digits> before the brace
+ * where that is not 0. There is one spelling of each token:
  * the signature is compared as text, and the claims must be what claims_format makes of them.
  */
 #include "auth/token.h"
@@ -22,7 +23,7 @@ static const char HEADER[] = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.";
 #define HEADER_LEN (sizeof HEADER - 1)
 
 #define SIGNATURE_LEN 43  /* of 32 bytes in base64url */
-#define CLAIMS_MAX    96  /* 77 with the longest exp */
+#define CLAIMS_MAX    96  /* 94 with the longest exp and gen */
 #define CLAIMS_TEXT   128 /* CLAIMS_MAX bytes in base64url */
 
 /* ---- the key file ------------------------------------------------------------------------- */
@@ -158,13 +159,15 @@ enum err token_key_load(const char *dir, bool may_create, struct token_key *out,
 /* ---- tokens ------------------------------------------------------------------------------- */
 
 /* Writes the claims, the one way in which they are written. Returns their length. */
-static size_t claims_format(const struct uuid *user_id, int64_t expires_s, char out[CLAIMS_MAX])
+static size_t claims_format(const struct token_claims *claims, char out[CLAIMS_MAX])
 {
-    char id[UUID_TEXT_LEN];
+    char id[UUID_TEXT_LEN], generation[24] = "";
 
-    uuid_format(user_id, id);
-    int n = snprintf(out, CLAIMS_MAX, "{\"user_id\":\"%.*s\",\"exp\":%" PRId64 "}", UUID_TEXT_LEN,
-                     id, expires_s);
+    uuid_format(&claims->user_id, id);
+    if (claims->generation > 0)
+        snprintf(generation, sizeof generation, ",\"gen\":%" PRIu32, claims->generation);
+    int n = snprintf(out, CLAIMS_MAX, "{\"user_id\":\"%.*s\",\"exp\":%" PRId64 "%s}", UUID_TEXT_LEN,
+                     id, claims->expires_s, generation);
     ENSURE(n > 0 && n < CLAIMS_MAX);
     return (size_t)n;
 }
@@ -195,20 +198,24 @@ static bool skip_digits(struct bytes *s, int64_t *value)
 }
 
 /* Reads claims; true only where claims_format writes them so. */
-static bool claims_read(struct bytes text, struct uuid *user_id, int64_t *expires_s)
+static bool claims_read(struct bytes text, struct token_claims *claims)
 {
     struct bytes s = text;
     char again[CLAIMS_MAX];
+    int64_t generation = 0;
 
     if (!skip(&s, BYTES("{\"user_id\":\"")) || s.len < UUID_TEXT_LEN)
         return false;
-    if (!uuid_parse(bytes_of(s.p, UUID_TEXT_LEN), user_id))
+    if (!uuid_parse(bytes_of(s.p, UUID_TEXT_LEN), &claims->user_id))
         return false;
     s = bytes_of(s.p + UUID_TEXT_LEN, s.len - UUID_TEXT_LEN);
-    if (!skip(&s, BYTES("\",\"exp\":")) || !skip_digits(&s, expires_s))
+    if (!skip(&s, BYTES("\",\"exp\":")) || !skip_digits(&s, &claims->expires_s))
         return false;
-    /* Upper-case ids, leading zeros and whatever follows the brace show here. */
-    size_t len = claims_format(user_id, *expires_s, again);
+    if (skip(&s, BYTES(",\"gen\":")) && (!skip_digits(&s, &generation) || generation > UINT32_MAX))
+        return false;
+    claims->generation = (uint32_t)generation;
+    /* Upper-case ids, leading zeros, a "gen" of 0 and whatever follows the brace show here. */
+    size_t len = claims_format(claims, again);
     return bytes_equal(text, bytes_of(again, len));
 }
 
@@ -222,19 +229,18 @@ static void sign(const struct token_key *key, struct bytes signed_part, char out
     crypto_base64_encode(bytes_of(mac, sizeof mac), out);
 }
 
-void token_issue(const struct token_key *key, const struct uuid *user_id, int64_t expires_s,
-                 struct buf *out)
+void token_issue(const struct token_key *key, const struct token_claims *claims, struct buf *out)
 {
-    char claims[CLAIMS_MAX];
+    char text[CLAIMS_MAX];
     char encoded[CLAIMS_TEXT];
     char signature[SIGNATURE_LEN];
     size_t start = out->len;
 
-    ENSURE(expires_s >= 0);
-    size_t claims_len = claims_format(user_id, expires_s, claims);
-    size_t encoded_len = crypto_base64_len(claims_len);
+    ENSURE(claims->expires_s >= 0);
+    size_t text_len = claims_format(claims, text);
+    size_t encoded_len = crypto_base64_len(text_len);
     ENSURE(encoded_len <= sizeof encoded);
-    crypto_base64_encode(bytes_of(claims, claims_len), encoded);
+    crypto_base64_encode(bytes_of(text, text_len), encoded);
 
     buf_add(out, HEADER, HEADER_LEN);
     buf_add(out, encoded, encoded_len);
@@ -244,12 +250,11 @@ void token_issue(const struct token_key *key, const struct uuid *user_id, int64_
 }
 
 enum err token_verify(const struct token_key *key, struct bytes token, int64_t now_s,
-                      struct uuid *user_id)
+                      struct token_claims *claims)
 {
     char signature[SIGNATURE_LEN];
-    uint8_t claims[CLAIMS_MAX];
-    struct uuid id;
-    int64_t expires_s;
+    uint8_t text[CLAIMS_MAX];
+    struct token_claims read;
 
     if (token.len < HEADER_LEN + 1 + SIGNATURE_LEN ||
         token.len > HEADER_LEN + CLAIMS_TEXT + 1 + SIGNATURE_LEN)
@@ -263,12 +268,12 @@ enum err token_verify(const struct token_key *key, struct bytes token, int64_t n
     if (!crypto_equal(signature, token.p + signed_len + 1, SIGNATURE_LEN))
         return ERR_unauthorized;
 
-    long claims_len = crypto_base64_decode(bytes_of(token.p + HEADER_LEN, signed_len - HEADER_LEN),
-                                           claims, sizeof claims);
-    if (claims_len < 0 || !claims_read(bytes_of(claims, (size_t)claims_len), &id, &expires_s))
+    long text_len = crypto_base64_decode(bytes_of(token.p + HEADER_LEN, signed_len - HEADER_LEN),
+                                         text, sizeof text);
+    if (text_len < 0 || !claims_read(bytes_of(text, (size_t)text_len), &read))
         return ERR_unauthorized;
-    if (expires_s <= now_s)
+    if (read.expires_s <= now_s)
         return ERR_unauthorized;
-    *user_id = id;
+    *claims = read;
     return ERR_ok;
 }

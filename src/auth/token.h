@@ -2,7 +2,8 @@
  * token: the bearer token, a JWT (RFC 7519) of exactly one kind.
  *
  * Header {"alg":"HS256","typ":"JWT"}, byte for byte as we write it; claims "user_id" and "exp"
- * (seconds since 1970), in this order; signed with HMAC-SHA256. Any other header, algorithm, claim
+ * (seconds since 1970), in this order, and behind them "gen" where it is not 0: how often the
+ * user's tokens of before were ended; signed with HMAC-SHA256. Any other header, algorithm, claim
  * set, padding or encoding is refused, and the signature is compared in constant time.
  */
 #ifndef AUTH_TOKEN_H
@@ -28,13 +29,20 @@ struct token_key {
 enum err token_key_load(const char *dir, bool may_create, struct token_key *out,
                         const char **why) MUST_CHECK;
 
-/* Adds a token to *out that is valid before `expires_s` (seconds since 1970, not negative). */
-void token_issue(const struct token_key *key, const struct uuid *user_id, int64_t expires_s,
-                 struct buf *out);
+/* Whose a token is, and until when: seconds since 1970, not negative. */
+struct token_claims {
+    struct uuid user_id;
+    int64_t expires_s;
+    uint32_t generation;
+};
 
-/* Whose token is it? ERR_unauthorized for any fault, with no more said. A token that is taken is
- * byte for byte what token_issue makes of its claims. */
+/* Adds a token to *out. */
+void token_issue(const struct token_key *key, const struct token_claims *claims, struct buf *out);
+
+/* What does the token say? ERR_unauthorized for any fault, with no more said, and where it is over
+ * at `now_s`. A token that is taken is byte for byte what token_issue makes of its claims. Whether
+ * its generation is the user's, the caller knows. */
 enum err token_verify(const struct token_key *key, struct bytes token, int64_t now_s,
-                      struct uuid *user_id) MUST_CHECK;
+                      struct token_claims *claims) MUST_CHECK;
 
 #endif

@@ -36,6 +36,9 @@ static bool record_grows(const struct record *r)
         return true;
     case RECORD_session_create:
         return uuid_is_zero(&r->session_create.replaces);
+    case RECORD_session_open:
+        return uuid_is_zero(&r->session_open.replaces);
+    case RECORD_user_update:
     case RECORD_message_delete:
     case RECORD_member_remove:
     case RECORD_member_role:

@@ -35,6 +35,10 @@ static void add_user(struct hash *h, const struct user *u)
     /* Without one, the digest is what it was before there were such ids. */
     if (u->external != NULL)
         hash_add_bytes(h, user_external_id(u));
+    if (user_tokens(u) != 0 || user_display_name(u).len > 0) {
+        hash_add_u64(h, user_tokens(u));
+        hash_add_bytes(h, user_display_name(u));
+    }
     hash_add_u64(h, u->session_count);
     for (const struct session *s = u->sessions; s != NULL; s = s->next)
         add_session(h, s);

@@ -68,6 +68,29 @@ static bool load_user(struct model *m, struct bytes *in)
     return true;
 }
 
+static bool load_profile(struct model *m, struct bytes *in)
+{
+    struct user *u = state_user(m, m->users.count);
+    uint32_t tokens, blocks;
+    uint8_t state;
+
+    if (!take_u32(in, &tokens) || !take_u8(in, &state) || !take_u32(in, &blocks) || state != 0 ||
+        blocks != 0 || (tokens == 0 && in->len == 0) || in->len > UINT32_MAX)
+        return false;
+    m->load->profiles++;
+    state_profile(u)->tokens = tokens;
+    state_set_display_name(u, take_rest(in));
+    return true;
+}
+
+static bool load_profiles(struct model *m, struct bytes *in)
+{
+    uint64_t count;
+
+    m->load->profiles_over = true;
+    return varint_take(in, &count) && count == m->load->profiles;
+}
+
 static bool load_session(struct model *m, struct bytes *in)
 {
     struct record_session_create r = {.user = m->users.count};
@@ -114,13 +137,17 @@ static bool type_fits(const struct load *l, enum saved_type type)
 {
     if (l->last && type != SAVED_external)
         return false;
+    if (l->profiles_over && type != SAVED_externals && type != SAVED_external)
+        return false;
     switch (type) {
     case SAVED_head:
         return false;
     case SAVED_user:
-        return l->before <= SAVED_session;
+        return l->before <= SAVED_session || l->before == SAVED_profile;
+    case SAVED_profile:
+        return l->before == SAVED_user;
     case SAVED_session:
-        return l->before == SAVED_user || l->before == SAVED_session;
+        return l->before == SAVED_user || l->before == SAVED_session || l->before == SAVED_profile;
     case SAVED_group:
         return true;
     case SAVED_members:
@@ -141,6 +168,8 @@ static bool type_fits(const struct load *l, enum saved_type type)
     case SAVED_deleted:
     case SAVED_extras:
         return !l->over && l->group.g != NULL && l->before >= SAVED_group && l->before <= type;
+    case SAVED_profiles:
+        return l->profiles > 0;
     case SAVED_externals:
         return true;
     case SAVED_external:
@@ -154,7 +183,7 @@ static bool is_list(enum saved_type type)
 {
     return type >= SAVED_members && type != SAVED_extra && type != SAVED_deleted &&
            type != SAVED_extras && type != SAVED_kept && type != SAVED_kept_count &&
-           type != SAVED_externals;
+           type != SAVED_externals && type != SAVED_profile && type != SAVED_profiles;
 }
 
 /* One element; the next one of the same record follows where bytes are left. */
@@ -165,6 +194,10 @@ static bool load_element(struct model *m, enum saved_type type, struct bytes *in
         return load_head(m, in);
     case SAVED_user:
         return load_user(m, in);
+    case SAVED_profile:
+        return load_profile(m, in);
+    case SAVED_profiles:
+        return load_profiles(m, in);
     case SAVED_session:
         return load_session(m, in);
     case SAVED_group:
@@ -263,7 +296,8 @@ bool model_loaded(struct model *m, uint64_t cursor)
     struct load *l = m->load;
 
     if (l == NULL || m->cursor != cursor || !load_finish_group(m) || l->over != (l->extras > 0) ||
-        l->externals > 0 || l->kept_over != (l->kept > 0) || m->users.count != l->users ||
+        l->externals > 0 || l->profiles_over != (l->profiles > 0) ||
+        l->kept_over != (l->kept > 0) || m->users.count != l->users ||
         map_count(&m->sessions_by_id) != l->sessions || m->groups.count != l->groups ||
         l->all_members != l->members || m->message_count != l->messages ||
         map_count(&m->messages_by_client_id) != l->client_ids)

@@ -37,6 +37,8 @@ struct load {
     bool over;              /* that was the last of the groups */
     uint64_t kept;          /* groups with one, so far */
     bool kept_over;         /* the same */
+    uint64_t profiles;      /* so far */
+    bool profiles_over;     /* their count has come: of users and groups nothing else follows */
     enum saved_type before; /* the type of the record before */
     struct load_group group;
 };

@@ -27,6 +27,7 @@ struct group;
 struct member;
 struct message;
 struct external; /* state.h */
+struct profile;
 
 /* Words that belong to a room above (core/hub): zero at the start, never read or written here, not
  * part of the model, not in the digest. */
@@ -40,15 +41,26 @@ struct user {
     struct uuid id;
     uint64_t cursor; /* of the record that made it */
     int64_t created_at;
-    struct bytes username, username_key, email, email_key; /* in one allocation with the user */
-    struct bytes password;                                 /* encoded hash */
-    struct session *sessions;                              /* newest first */
+    /* In one allocation with the user, where nothing replaced them. */
+    struct bytes username, username_key, email, email_key;
+    struct bytes password;    /* encoded hash */
+    struct profile *profile;  /* what they said of themselves later; NULL for most */
+    struct session *sessions; /* newest first */
     uint32_t session_count;
     struct external *external; /* under which id the app knows them; NULL for most */
     struct vec memberships;    /* struct member *, also those that ended, in order of joining */
     uint32_t active_groups;
     struct annotation annotation;
 };
+
+/* What most users have nothing of. */
+struct profile {
+    struct bytes display_name; /* empty for none */
+    uint8_t *email, *password; /* of the user, where they are not those of the registration */
+    uint32_t tokens;           /* the generation of the user's tokens: how often all were ended */
+};
+
+enum profile_field { PROFILE_NAME = 1, PROFILE_EMAIL = 2, PROFILE_PASSWORD = 4, PROFILE_ALL = 7 };
 
 enum platform { PLATFORM_WEB, PLATFORM_IOS, PLATFORM_ANDROID, PLATFORM_LIVE, PLATFORM_COUNT };
 
@@ -305,11 +317,11 @@ void model_free(struct model *m);
 
 /*
  * May this record be committed now? ERR_ok, or the reason for a client: ERR_username_taken,
- * ERR_email_taken, ERR_group_not_found (also where the one who asks may not see it),
- * ERR_user_not_found, ERR_session_not_found, ERR_not_a_member, ERR_forbidden, ERR_already_member,
- * ERR_client_id_reused, ERR_invalid_field (a reply to what the author does not see, a mention of
- * somebody who is no member), ERR_duplicate (it was done before and nothing would change),
- * ERR_refused (names something that does not exist).
+ * ERR_email_taken, ERR_unauthorized (the asker's token was ended meanwhile), ERR_group_not_found
+ * (also where the one who asks may not see it), ERR_user_not_found, ERR_session_not_found,
+ * ERR_not_a_member, ERR_forbidden, ERR_already_member, ERR_client_id_reused, ERR_invalid_field (a
+ * reply to what the author does not see, a mention of somebody who is no member), ERR_duplicate (it
+ * was done before and nothing would change), ERR_refused (names something that does not exist).
  */
 enum err model_check(const struct model *m, const struct record *r) MUST_CHECK;
 
@@ -332,6 +344,10 @@ const struct user *model_user_by_email(const struct model *m, struct bytes key);
 /* By the app's own id, and that id: empty where there is none. */
 const struct user *model_user_by_external_id(const struct model *m, struct bytes external_id);
 struct bytes user_external_id(const struct user *u);
+/* Empty where there is none. */
+struct bytes user_display_name(const struct user *u);
+/* The generation of the user's tokens: those of another were ended. */
+uint32_t user_tokens(const struct user *u);
 /* Is it 1 to 64 of the bytes that stand in a path as they are: letters, digits, -._~:@? */
 bool external_id_valid(struct bytes external_id);
 const struct session *model_session_by_id(const struct model *m, const struct uuid *id);

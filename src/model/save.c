@@ -11,6 +11,7 @@ struct saver {
     void *ctx;
     uint64_t extras;                /* groups that have one, so far */
     uint64_t kept;                  /* the same */
+    uint64_t profiles;              /* users who have one, so far */
     struct buf buf;                 /* the record; a list's elements gather until it is worth one */
     const struct session **reverse; /* the sessions of one user */
     uint32_t reverse_cap;
@@ -89,6 +90,21 @@ static void save_sessions(struct saver *s, const struct user *u)
         save_session(s, s->reverse[--i]);
 }
 
+/* Nothing for who is as they registered, but for address and password. */
+static void save_profile(struct saver *s, const struct user *u)
+{
+    struct buf *b = &s->buf;
+
+    if (user_tokens(u) == 0 && user_display_name(u).len == 0)
+        return;
+    buf_add_varint(b, user_tokens(u));
+    buf_add_u8(b, 0);
+    buf_add_varint(b, 0);
+    buf_add_bytes(b, user_display_name(u));
+    flush(s, SAVED_profile);
+    s->profiles++;
+}
+
 static void save_user(struct saver *s, const struct user *u)
 {
     struct buf *b = &s->buf;
@@ -102,6 +118,7 @@ static void save_user(struct saver *s, const struct user *u)
     put_text8(b, u->email_key);
     put_text8(b, u->password);
     flush(s, SAVED_user);
+    save_profile(s, u);
     save_sessions(s, u);
 }
 
@@ -450,6 +467,10 @@ void model_save(const struct model *m, model_save_fn *fn, void *ctx)
     if (s.kept > 0) {
         buf_add_varint(&s.buf, s.kept);
         flush(&s, SAVED_kept_count);
+    }
+    if (s.profiles > 0) {
+        buf_add_varint(&s.buf, s.profiles);
+        flush(&s, SAVED_profiles);
     }
     save_externals(&s, m);
     free(s.places);

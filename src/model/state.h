@@ -61,6 +61,15 @@ static inline void commit_tell(const struct commit *c, struct event e)
 #include "model/record.def"
 #undef RECORD
 
+/* profile.c: is it the generation of the user's tokens? Else ERR_unauthorized; ERR_refused for
+ * NULL. */
+enum err state_check_tokens(const struct user *u, uint32_t tokens) MUST_CHECK;
+/* Makes the user's profile where there is none. */
+struct profile *state_profile(struct user *u);
+/* Wiped. */
+void state_set_display_name(struct user *u, struct bytes name);
+void state_free_profile(struct user *u);
+
 /* The same finders without const, for apply. */
 struct user *state_user(const struct model *m, uint32_t number);
 struct group *state_group(const struct model *m, uint32_t number);

@@ -135,6 +135,7 @@ void state_free_user(struct user *u)
     if (u->external != NULL)
         free(u->external->names);
     free(u->external);
+    state_free_profile(u);
     vec_release(&u->memberships);
     free(u);
 }

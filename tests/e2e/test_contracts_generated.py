@@ -60,7 +60,8 @@ class World:
             "user_id": users, "items": users, "group_id": group, "message_id": message,
             "username": st.sampled_from([self.user.name, *itertools.islice(NAMES, 9)]),
             "email": st.sampled_from([self.user.email, f"{next(NAMES)}@example.org"]),
-            "password": st.just(self.user.password), "except": st.just(self.device.id),
+            "password": st.just(self.user.password),
+            "current_password": st.just(self.user.password), "except": st.just(self.device.id),
             "seq": st.just(1), "external_id": st.just(self.known)}
         if in_path:
             found["id"] = in_path[0]

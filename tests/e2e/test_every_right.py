@@ -84,6 +84,10 @@ ROUTES = {
         row(NO_TOKEN, NO_TOKEN, FORBIDDEN, HIDDEN, NO_MEMBER, FORBIDDEN, 200)),
     ("GET", "/users"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/users/me"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
+    ("PATCH", "/users/me"): (
+        lambda scene: {"display_name": next(NAMES)},
+        row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
+    ("POST", "/token"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/users/:id"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("DELETE", "/sessions"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     # A session that is not theirs; ending one's own is in test_inbox.py.

@@ -218,7 +218,7 @@ def test_dump_prints_every_record_and_no_secret(journal):
     user = next(r for r in everything if r["name"] == "user_create")["fields"]
     assert user["username"] == "user1" and user["password"] == "(hidden)"
     assert set(user["email"]) == {"bytes"}
-    session = next(r for r in everything if r["name"] == "session_create")["fields"]
+    session = next(r for r in everything if r["name"] == "session_open")["fields"]
     assert session["token"] == "(hidden)"
     for words in ([], ["--texts"]):
         text = tool("journal", "dump", journal.server.data, *words).stdout

@@ -434,6 +434,10 @@ FIELDS = {
                        "members:u32s"),
     24: ("member_leave", "time:time group:u32 user:u32 by:u32"),
     25: ("direct_open", "time:time id:uuid by:u32 user:u32 groups_max:u32"),
+    30: ("user_update", "time:time user:u32 tokens:u32 except:uuid fields:u8 display_name:text "
+                        "email:text8 email_key:text8 password:secret"),
+    31: ("session_open", "time:time id:uuid user:u32 tokens:u32 token:hash replaces:uuid "
+                         "sessions_max:u32 platform:u8 build:u32 device_id:text model:text name:text"),
     40: ("app_user_create", "time:time id:uuid external_id:text8 username:text8 username_key:text8"),
     41: ("app_user_rename", "time:time user:u32 username:text8 username_key:text8"),
     50: ("messages_expire", "time:time group:u32 up_to:u32"),
@@ -479,6 +483,8 @@ SAVED = {
     17: ("succession", "change:v owner:v"),
     18: ("deleted", "seq:v time:v by:v"),
     19: ("extras", "count:v"),
+    20: ("profile", "tokens:v state:u8 blocks:v display_name:rest"),
+    22: ("profiles", "count:v"),
     25: ("externals", "count:v"),
     26: ("external", "user:v external_id:text8"),
     30: ("kept", "expired:v days:v last_seq:v"),
@@ -553,7 +559,7 @@ def elements(snapshot):
             yield name, element
             if not reader.left:
                 break
-            if kind < 5 or kind in (15, 18, 19, 25):
+            if kind < 5 or kind in (15, 18, 19, 20, 22, 25):
                 raise wrong("it is too long")
     if head is None or head["seq"] != snapshot.seq:
         raise Damage(snapshot.name, 0, "its state is not that of its name")

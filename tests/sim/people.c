@@ -73,6 +73,51 @@ static struct bytes some_text(void)
 /* ---- one function a deed ----------------------------------------------------------------------
  */
 
+/* The generation of the user's tokens, mostly. */
+static uint32_t some_tokens(const struct model *m, uint32_t number)
+{
+    const struct user *u = model_user(m, number);
+    return (u ? user_tokens(u) : 0) + (rng_one_in(10) ? 1 : 0);
+}
+
+static enum err open_session(struct engine *e, const struct record_session_create *s)
+{
+    struct record r = {.type = RECORD_session_open};
+    r.session_open = (struct record_session_open){.time = s->time,
+                                                  .id = s->id,
+                                                  .user = s->user,
+                                                  .tokens = some_tokens(engine_model(e), s->user),
+                                                  .token = s->token,
+                                                  .replaces = s->replaces,
+                                                  .sessions_max = s->sessions_max,
+                                                  .platform = s->platform,
+                                                  .build = s->build,
+                                                  .device_id = s->device_id,
+                                                  .model = s->model,
+                                                  .name = s->name};
+    return shadow_propose(e, &r);
+}
+
+static enum err change_profile(struct engine *e)
+{
+    uint32_t who = some_user(engine_model(e));
+    const struct user *u = model_user(engine_model(e), who);
+    char email[32];
+    struct record r = {.type = RECORD_user_update};
+    snprintf(email, sizeof email, "user%u@example.com", (unsigned)rng_below(NAMES));
+    r.user_update.time = engine_now(e);
+    r.user_update.user = who;
+    r.user_update.tokens = some_tokens(engine_model(e), who);
+    r.user_update.fields = (uint8_t)rng_below(PROFILE_ALL + 1);
+    if (u && u->sessions && rng_one_in(2))
+        r.user_update.except = u->sessions->id;
+    r.user_update.display_name = bytes_of(letters, (size_t)rng_below(30));
+    if (!rng_one_in(4))
+        r.user_update.email = r.user_update.email_key = bytes_cstr(email);
+    r.user_update.password = BYTES("$argon2id$v=19$m=8,t=1,p=1$c2FsdA$YW5vdGhlcg");
+    return shadow_propose(e, &r);
+}
+
 static enum err answer_password(struct engine *e)
 {
     size_t place = (size_t)rng_below(waiting_count);
@@ -82,19 +127,20 @@ static enum err answer_password(struct engine *e)
     struct record r = {.type = w.login ? RECORD_session_create : RECORD_user_create};
     if (w.login) {
         const struct user *u = model_user(engine_model(e), w.who);
-        r.session_create.time = engine_now(e);
-        r.session_create.id = new_id();
-        r.session_create.user = w.who;
-        rng_fill(r.session_create.token.b, sizeof r.session_create.token.b);
+        struct record_session_create *s = &r.session_create;
+        s->time = engine_now(e);
+        s->id = new_id();
+        s->user = w.who;
+        rng_fill(s->token.b, sizeof s->token.b);
         if (u && u->sessions && rng_one_in(3))
-            r.session_create.replaces = u->sessions->id;
-        r.session_create.sessions_max = 4;
-        r.session_create.platform = (uint8_t)rng_below(PLATFORM_COUNT);
-        r.session_create.build = (uint32_t)rng_below(100);
-        r.session_create.device_id = BYTES("0000");
-        r.session_create.model = bytes_of(letters, (size_t)rng_below(20));
-        r.session_create.name = BYTES("pc");
-        return shadow_propose(e, &r);
+            s->replaces = u->sessions->id;
+        s->sessions_max = 4;
+        s->platform = (uint8_t)rng_below(PLATFORM_COUNT);
+        s->build = (uint32_t)rng_below(100);
+        s->device_id = BYTES("0000");
+        s->model = bytes_of(letters, (size_t)rng_below(20));
+        s->name = BYTES("pc");
+        return rng_one_in(5) ? shadow_propose(e, &r) : open_session(e, s);
     }
     snprintf(name, sizeof name, "user%u", (unsigned)w.who);
     snprintf(email, sizeof email, "%s@example.com", name);
@@ -372,7 +418,7 @@ enum err people_act(struct engine *e)
     if (deed < 32)
         return change_members(e, rng_percent(60));
     if (deed < 35)
-        return end_sessions(e);
+        return rng_one_in(3) ? change_profile(e) : end_sessions(e);
     if (deed < 39)
         return govern(e);
     if (deed < 42)

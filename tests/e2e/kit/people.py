@@ -40,6 +40,7 @@ class Rest:
         secrets = self.server.secrets
         if isinstance(body, dict):
             secrets.learn_password(body.get("password"))
+            secrets.learn_password(body.get("current_password"))
         if answer.ok:
             is_json = answer.headers.get("content-type") == "application/json"
             secrets.learn_answer(answer.json() if is_json and answer.content else None)

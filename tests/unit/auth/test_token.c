@@ -33,14 +33,19 @@ static int setup(void **state)
 
 static enum err verify(struct bytes token, int64_t now_s)
 {
-    struct uuid got = {{0}};
+    struct token_claims got = {.expires_s = -1};
     enum err err = token_verify(&key, token, now_s, &got);
 
     if (err == ERR_ok)
-        assert_true(uuid_equal(&got, &user_id));
+        assert_true(uuid_equal(&got.user_id, &user_id) && got.expires_s > now_s);
     else
-        assert_true(uuid_is_zero(&got));
+        assert_true(uuid_is_zero(&got.user_id) && got.expires_s == -1);
     return err;
+}
+
+static void issue(const struct token_key *with, int64_t expires_s, struct buf *out)
+{
+    token_issue(with, &(struct token_claims){user_id, expires_s, 0}, out);
 }
 
 static void add_base64(struct buf *out, struct bytes s)
@@ -86,7 +91,7 @@ static void test_known_token(void **state)
                                "IiwiZXhwIjoxNzAwMDAwMDAwfQ."
                                "4HzaykbZ86eWgaQNTILATx_Y9XNlsGwuOi0R-IBsW48");
 
-    token_issue(&key, &user_id, EXPIRES, &token);
+    issue(&key, EXPIRES, &token);
     assert_true(bytes_equal(buf_bytes(&token), known));
     assert_int_equal(verify(known, 0), ERR_ok);
     buf_release(&token);
@@ -98,15 +103,44 @@ static void test_issue_adds(void **state)
     struct buf out = {0};
 
     BUF_ADD_LIT(&out, "before ");
-    token_issue(&key, &user_id, INT64_MAX, &out);
+    issue(&key, INT64_MAX, &out);
     assert_memory_equal(out.p, "before eyJ", 10);
     assert_int_equal(verify(bytes_of(out.p + 7, out.len - 7), INT64_MAX - 1), ERR_ok);
     assert_int_equal(verify(bytes_of(out.p + 7, out.len - 7), INT64_MAX), ERR_unauthorized);
     buf_reset(&out);
-    token_issue(&key, &user_id, 0, &out);
+    issue(&key, 0, &out);
     assert_int_equal(verify(buf_bytes(&out), -1), ERR_ok);
     assert_int_equal(verify(buf_bytes(&out), 0), ERR_unauthorized);
     buf_release(&out);
+}
+
+/* "gen" stands there only where it is not 0: that token has one spelling too. */
+static void test_generations(void **state)
+{
+    (void)state;
+    struct bytes header = BYTES(HEADER);
+    struct buf token = {0};
+
+    for (uint64_t generation = 0; generation <= UINT32_MAX; generation = 3 * generation + 1) {
+        struct token_claims claims = {user_id, INT64_MAX, (uint32_t)generation}, got;
+        buf_reset(&token);
+        token_issue(&key, &claims, &token);
+        assert_int_equal(token_verify(&key, buf_bytes(&token), 0, &got), ERR_ok);
+        assert_int_equal(got.generation, generation);
+    }
+    buf_release(&token);
+#define WITH(end) BYTES("{\"user_id\":\"" ID "\",\"exp\":1700000000" end)
+    assert_int_equal(verify_signed(header, WITH(",\"gen\":1}")), ERR_ok);
+    assert_int_equal(verify_signed(header, WITH(",\"gen\":4294967295}")), ERR_ok);
+    assert_int_equal(verify_signed(header, WITH(",\"gen\":0}")), ERR_unauthorized);
+    assert_int_equal(verify_signed(header, WITH(",\"gen\":01}")), ERR_unauthorized);
+    assert_int_equal(verify_signed(header, WITH(",\"gen\":-1}")), ERR_unauthorized);
+    assert_int_equal(verify_signed(header, WITH(",\"gen\":4294967296}")), ERR_unauthorized);
+    assert_int_equal(verify_signed(header, WITH(",\"gen\":}")), ERR_unauthorized);
+    assert_int_equal(verify_signed(header, WITH(",\"gen\":1")), ERR_unauthorized);
+    assert_int_equal(verify_signed(header, WITH(",\"gen\":1,\"gen\":1}")), ERR_unauthorized);
+    assert_int_equal(verify_signed(header, WITH(", \"gen\":1}")), ERR_unauthorized);
+#undef WITH
 }
 
 static void test_expiry(void **state)
@@ -114,7 +148,7 @@ static void test_expiry(void **state)
     (void)state;
     struct buf token = {0};
 
-    token_issue(&key, &user_id, EXPIRES, &token);
+    issue(&key, EXPIRES, &token);
     assert_int_equal(verify(buf_bytes(&token), EXPIRES - 1), ERR_ok);
     assert_int_equal(verify(buf_bytes(&token), EXPIRES), ERR_unauthorized);
     assert_int_equal(verify(buf_bytes(&token), EXPIRES + 1), ERR_unauthorized);
@@ -128,7 +162,7 @@ static void test_other_key(void **state)
     struct token_key other = key;
 
     other.b[31] ^= 1;
-    token_issue(&other, &user_id, EXPIRES, &token);
+    issue(&other, EXPIRES, &token);
     assert_int_equal(verify(buf_bytes(&token), 0), ERR_unauthorized);
     buf_release(&token);
 }
@@ -139,7 +173,7 @@ static void test_every_change_is_refused(void **state)
     (void)state;
     struct buf token = {0};
 
-    token_issue(&key, &user_id, EXPIRES, &token);
+    issue(&key, EXPIRES, &token);
     for (size_t i = 0; i < token.len; i++) {
         for (int bit = 0; bit < 8; bit++) {
             token.p[i] ^= (uint8_t)(1 << bit);
@@ -456,21 +490,14 @@ static void test_key_cannot_be_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_token),
-        cmocka_unit_test(test_issue_adds),
-        cmocka_unit_test(test_expiry),
-        cmocka_unit_test(test_other_key),
-        cmocka_unit_test(test_every_change_is_refused),
-        cmocka_unit_test(test_other_headers),
-        cmocka_unit_test(test_other_claims),
-        cmocka_unit_test(test_other_encodings),
-        cmocka_unit_test(test_key_is_made_once),
-        cmocka_unit_test(test_key_of_another_size),
-        cmocka_unit_test(test_key_open_to_others),
-        cmocka_unit_test(test_key_is_no_file),
-        cmocka_unit_test(test_no_directory),
-        cmocka_unit_test(test_remains_of_a_crash),
-        cmocka_unit_test(test_key_cannot_be_written),
+        cmocka_unit_test(test_known_token),         cmocka_unit_test(test_issue_adds),
+        cmocka_unit_test(test_generations),         cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_other_key),           cmocka_unit_test(test_every_change_is_refused),
+        cmocka_unit_test(test_other_headers),       cmocka_unit_test(test_other_claims),
+        cmocka_unit_test(test_other_encodings),     cmocka_unit_test(test_key_is_made_once),
+        cmocka_unit_test(test_key_of_another_size), cmocka_unit_test(test_key_open_to_others),
+        cmocka_unit_test(test_key_is_no_file),      cmocka_unit_test(test_no_directory),
+        cmocka_unit_test(test_remains_of_a_crash),  cmocka_unit_test(test_key_cannot_be_written),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -181,6 +181,42 @@ static const struct example examples[] = {
      BYTES(TIME_LE ID_BYTES "\1\0\0\0" "\2\0\0\0" "\3\0\0\0"),
      "{\"record\":\"direct_open\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
      "\",\"by\":1,\"user\":2,\"groups_max\":3}"},
+    {{.type = RECORD_user_update,
+      .user_update = {.time = TIME,
+                      .user = 1,
+                      .tokens = 2,
+                      .except = ID,
+                      .fields = 7,
+                      .display_name = BYTES("N"),
+                      .email = BYTES("E"),
+                      .email_key = BYTES("e"),
+                      .password = BYTES("secret")}},
+     BYTES(TIME_LE "\1\0\0\0" "\2\0\0\0" ID_BYTES "\7" "\1\0\0\0" "N" "\1" "E" "\1" "e" "\6"
+           "secret"),
+     "{\"record\":\"user_update\",\"time\":" TIME_TEXT ",\"user\":1,\"tokens\":2,\"except\":\"" ID_TEXT
+     "\",\"fields\":7,\"display_name\":\"N\",\"email\":\"E\",\"email_key\":\"e\","
+     "\"password\":\"(hidden)\"}"},
+    {{.type = RECORD_session_open,
+      .session_open = {.time = TIME,
+                       .id = ID,
+                       .user = 1,
+                       .tokens = 2,
+                       .token = {{'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a',
+                                  'b', 'c', 'd', 'e', 'f', 'F', 'E', 'D', 'C', 'B', 'A',
+                                  '9', '8', '7', '6', '5', '4', '3', '2', '1', '0'}},
+                       .replaces = ID,
+                       .sessions_max = 64,
+                       .platform = 3,
+                       .build = 4,
+                       .device_id = BYTES("d"),
+                       .model = BYTES("m"),
+                       .name = BYTES("n")}},
+     BYTES(TIME_LE ID_BYTES "\1\0\0\0" "\2\0\0\0" HASH ID_BYTES "\x40\0\0\0" "\3" "\4\0\0\0"
+           "\1\0\0\0" "d" "\1\0\0\0" "m" "\1\0\0\0" "n"),
+     "{\"record\":\"session_open\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
+     "\",\"user\":1,\"tokens\":2,\"token\":\"(hidden)\",\"replaces\":\"" ID_TEXT
+     "\",\"sessions_max\":64,\"platform\":3,\"build\":4,\"device_id\":\"d\",\"model\":\"m\","
+     "\"name\":\"n\"}"},
     {{.type = RECORD_app_user_create,
       .app_user_create = {.time = TIME,
                           .id = ID,

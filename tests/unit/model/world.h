@@ -230,6 +230,30 @@ static inline struct record world_app_user_record(struct world *w, const char *e
     return r;
 }
 
+/* As world_session_record, with a token of that generation. */
+static inline struct record world_open_record(struct world *w, uint32_t user, uint32_t tokens)
+{
+    struct record_session_create s = world_session_record(w, user).session_create;
+    return (struct record){.type = RECORD_session_open,
+                           .session_open = {.time = s.time,
+                                            .id = s.id,
+                                            .user = user,
+                                            .tokens = tokens,
+                                            .token = s.token,
+                                            .platform = s.platform,
+                                            .build = s.build,
+                                            .device_id = s.device_id,
+                                            .model = s.model,
+                                            .name = s.name}};
+}
+
+/* Changes nothing; `fields` and what belongs to them are the test's to set. */
+static inline struct record world_profile_record(struct world *w, uint32_t user, uint32_t tokens)
+{
+    return (struct record){.type = RECORD_user_update,
+                           .user_update = {.time = w->now, .user = user, .tokens = tokens}};
+}
+
 /* `members` is little-endian as in a payload; see WORLD_U32S. */
 static inline struct record world_group_record(struct world *w, uint32_t owner,
                                                struct record_u32s members)
