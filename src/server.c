@@ -198,10 +198,11 @@ static void turn_end(void *ctx)
     if (api_turn(&s->api))
         loop_more(s->loop);
     snapshots_turn(&s->snapshots);
-    if (!s->draining)
+    if (!s->draining) {
         retention_turn(&s->retention);
-    if (!s->draining)
+        erasure_turn(&s->erasure);
         return;
+    }
     if (api_pending(&s->api) == 0)
         net_drain(s->net);
     if (net_count(s->net) == 0 || clock_mono_ms() > s->drain_until_ms)
@@ -215,8 +216,10 @@ static void tick(void *ctx)
     snapshots_tick(&s->snapshots);
     api_tick(&s->api);
     engine_look_at_memory(s->engine);
-    if (!s->draining)
+    if (!s->draining) {
         retention_tick(&s->retention);
+        erasure_tick(&s->erasure);
+    }
 }
 
 /* ---- the wiring ------------------------------------------------------------------------------ */
@@ -408,6 +411,7 @@ void server_wire(struct server *s)
                           .limits = limits_of(s->config)};
     api_init(&s->api);
     retention_init(&s->retention, s->engine, s->loop, (uint32_t)s->config->retention);
+    erasure_init(&s->erasure, s->engine, s->loop);
 }
 
 void server_start(struct server *s)
@@ -439,6 +443,7 @@ void server_unwire(struct server *s)
     snapshots_release(&s->snapshots);
     api_stop(&s->api);
     net_free(s->net);
+    erasure_release(&s->erasure);
     api_release(&s->api);
     engine_free(s->engine);
     loop_free(s->loop);

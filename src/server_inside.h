@@ -11,6 +11,7 @@
 
 #include "api/api.h"
 #include "config.h"
+#include "erasure.h"
 #include "retention.h"
 #include "snapshots.h"
 
@@ -33,6 +34,7 @@ struct server {
     struct api api;
     struct snapshots snapshots; /* zero: there are none */
     struct retention retention;
+    struct erasure erasure;
     struct loop_io journal_io;
     struct loop_io password_io;
     bool draining;

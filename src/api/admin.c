@@ -4,6 +4,7 @@
  */
 #include "api/field.h"
 #include "api/pending.h"
+#include "api/profile.h"
 #include "api/resource.h"
 #include "api/tokens.h"
 #include "base/json_write.h"
@@ -137,6 +138,20 @@ enum err admin_user_get(struct call *call, struct problem *problem)
     BUF_ADD_LIT(&a->body, "}");
     rest_answer(a, call->conn, 200, buf_bytes(&a->body));
     return ERR_ok;
+}
+
+/* ---- DELETE /admin/users/:external_id -------------------------------------------------------- */
+
+enum err admin_user_delete(struct call *call, struct problem *problem)
+{
+    struct api *a = call->api;
+    const struct user *u = model_user_by_external_id(engine_model(a->engine), call->external_id);
+
+    (void)problem;
+    if (u == NULL)
+        return ERR_user_not_found;
+    struct record r = profile_end(a, u, user_tokens(u));
+    return rest_propose(call, &r);
 }
 
 /* ---- acting for a user ----------------------------------------------------------------------- */

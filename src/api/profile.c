@@ -1,10 +1,12 @@
 /*
- * profile: what people change of themselves.
+ * profile: what people change of themselves, and their end.
  *
- * Address and password are the ways into an account, so whoever changes them must know the password
- * of now: a token may have been left lying about. A worker checks that, another one hashes the new
- * password, and the law looks once more whether the token with which it began is good still.
+ * Address and password are the ways into an account, so whoever changes them, or deletes it, must
+ * know the password of now: a token may have been left lying about. A worker checks that, another
+ * one hashes the new password, and the law looks once more whether the token with which it began is
+ * good still.
  */
+#include "api/profile.h"
 #include "api/attempt.h"
 #include "api/field.h"
 #include "api/pending.h"
@@ -14,6 +16,7 @@
 
 /* What is asked for; texts are borrowed. */
 struct wish {
+    bool to_delete; /* themselves; else to change */
     uint8_t fields; /* enum profile_field */
     uint32_t tokens;
     struct uuid except;
@@ -103,9 +106,18 @@ static enum err read_wish(struct call *call, struct wish *w, struct problem *pro
 
 /* ---- the change ------------------------------------------------------------------------------ */
 
+struct record profile_end(struct api *a, const struct user *u, uint32_t tokens)
+{
+    return (struct record){
+        .type = RECORD_user_delete,
+        .user_delete = {.time = engine_now(a->engine), .user = u->number, .tokens = tokens}};
+}
+
 static struct record record_of(struct api *a, const struct user *u, const struct wish *w,
                                const char *password)
 {
+    if (w->to_delete)
+        return profile_end(a, u, w->tokens);
     return (struct record){.type = RECORD_user_update,
                            .user_update = {.time = engine_now(a->engine),
                                            .user = u->number,
@@ -229,6 +241,19 @@ enum err profile_change(struct call *call, struct problem *problem)
     if (err != ERR_ok)
         return err;
     if (w.fields & (PROFILE_EMAIL | PROFILE_PASSWORD))
+        return confirm(call, &w, problem);
+    struct record r = record_of(call->api, call->user, &w, "");
+    return rest_propose(call, &r);
+}
+
+/* ---- DELETE /users/me ------------------------------------------------------------------------ */
+
+/* Whoever has a password has to show that it is them; the app answers for the others. */
+enum err profile_delete(struct call *call, struct problem *problem)
+{
+    struct wish w = {.to_delete = true, .tokens = call->tokens};
+
+    if (call->user->password.len > 0)
         return confirm(call, &w, problem);
     struct record r = record_of(call->api, call->user, &w, "");
     return rest_propose(call, &r);

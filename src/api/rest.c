@@ -278,7 +278,9 @@ static enum err run_route(const struct route *route, struct call *call, struct p
             err = take_request(call->api->requests_by_user, &call->user->number,
                                sizeof call->user->number, problem);
     }
-    if (err == ERR_ok && (route->needs & NEEDS_JSON))
+    bool has_json =
+        (route->needs & NEEDS_JSON) || ((route->needs & TAKES_JSON) && call->request->body.len > 0);
+    if (err == ERR_ok && has_json)
         err = read_body(call, problem);
     if (err == ERR_ok)
         err = route->handler(call, problem);

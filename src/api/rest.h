@@ -6,14 +6,21 @@
 
 #include "api/api.h"
 
-enum route_needs { NEEDS_NOTHING = 0, NEEDS_AUTH = 1, NEEDS_JSON = 2, NEEDS_APP = 4 };
+/* TAKES_JSON: the body may be there or not. */
+enum route_needs {
+    NEEDS_NOTHING = 0,
+    NEEDS_AUTH = 1,
+    NEEDS_JSON = 2,
+    NEEDS_APP = 4,
+    TAKES_JSON = 8
+};
 
 /* One request, for the time of its handler. */
 struct call {
     struct api *api;
     struct conn *conn;
     const struct http_request *request;
-    struct json body;         /* NEEDS_JSON: an object */
+    struct json body;         /* NEEDS_JSON: an object; TAKES_JSON: that or JSON_NONE */
     const struct user *user;  /* NEEDS_AUTH */
     uint32_t tokens;          /* the generation of their tokens */
     bool app_token;           /* it came with a token that the app has signed */

@@ -61,7 +61,7 @@ enum err tokens_authenticate(struct call *call)
         return ERR_unauthorized;
     if (token_verify(a->token_key, token, now_s, &claims) == ERR_ok) {
         call->user = model_user_by_id(engine_model(a->engine), &claims.user_id);
-        if (call->user != NULL && user_tokens(call->user) != claims.generation)
+        if (call->user != NULL && !user_takes_token(call->user, claims.generation))
             call->user = NULL;
     } else {
         call->user = user_of_app_token(call, token, now_s);

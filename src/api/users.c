@@ -154,7 +154,7 @@ static void login_verified(void *arg, const struct password_result *result)
         return;
     }
     /* While the worker looked at it, the password may have become one of before. */
-    if (user_tokens(p->user) != p->other) {
+    if (!user_takes_token(p->user, p->other)) {
         finish_refused(p, ERR_bad_credentials);
         return;
     }

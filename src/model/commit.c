@@ -33,6 +33,7 @@ static void model_release(struct model *m)
     for (uint32_t i = 0; i < m->groups.count; i++)
         state_free_group(m, vec_at(&m->groups, i));
     vec_release(&m->users);
+    vec_release(&m->erasing);
     vec_release(&m->groups);
     map_release(&m->users_by_id);
     map_release(&m->users_by_name);

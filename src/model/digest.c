@@ -35,6 +35,8 @@ static void add_user(struct hash *h, const struct user *u)
     /* Without one, the digest is what it was before there were such ids. */
     if (u->external != NULL)
         hash_add_bytes(h, user_external_id(u));
+    if (u->erasure != ERASURE_NONE)
+        hash_add_u64(h, u->erasure);
     if (user_tokens(u) != 0 || user_display_name(u).len > 0) {
         hash_add_u64(h, user_tokens(u));
         hash_add_bytes(h, user_display_name(u));

@@ -87,7 +87,11 @@ static struct member *who_is_away(const struct model *m, const struct group *g,
 /* May `by` have a direct group with `user`? Whatever speaks against it belongs here. */
 static enum err check_pair(const struct user *by, const struct user *user)
 {
-    return by != NULL && user != NULL && by != user ? ERR_ok : ERR_refused;
+    if (by == NULL || user == NULL || by == user)
+        return ERR_refused;
+    if (by->erasure != ERASURE_NONE)
+        return ERR_unauthorized;
+    return user->erasure == ERASURE_NONE ? ERR_ok : ERR_user_not_found;
 }
 
 enum err check_direct_open(const struct model *m, const struct record_direct_open *r)

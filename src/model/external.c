@@ -61,6 +61,25 @@ void state_add_external(struct model *m, struct user *u, struct bytes external_i
     map_add(&m->users_by_external_id, crypto_siphash(external_id), u);
 }
 
+void state_unindex_external(struct model *m, const struct user *u)
+{
+    struct bytes id = user_external_id(u);
+
+    if (u->external != NULL)
+        map_remove(&m->users_by_external_id, crypto_siphash(id), &id);
+}
+
+/* The names are the user's, who has wiped them. */
+void state_free_external(struct user *u)
+{
+    if (u->external == NULL)
+        return;
+    crypto_wipe(u->external->id, u->external->id_len);
+    free(u->external->names);
+    free(u->external);
+    u->external = NULL;
+}
+
 /* ---- app_user_create ------------------------------------------------------------------------- */
 
 static struct record_user_create as_user_create(const struct record_app_user_create *r)

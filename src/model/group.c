@@ -192,7 +192,7 @@ enum err check_group_create(const struct model *m, const struct record_group_cre
         return ERR_refused;
     for (uint32_t i = 0; i < r->members.count; i++) {
         uint32_t number = record_u32s_at(&r->members, i);
-        const struct user *u = model_user(m, number);
+        const struct user *u = state_person(m, number);
         if (u == NULL)
             return ERR_user_not_found;
         if (r->groups_max > 0 && u->active_groups >= r->groups_max)
@@ -277,6 +277,8 @@ enum err check_member_add(const struct model *m, const struct record_member_add 
         return ERR_forbidden;
     if (a.group->kind == GROUP_DIRECT)
         return ERR_forbidden;
+    if (a.user->erasure != ERASURE_NONE)
+        return ERR_user_not_found;
     if (member_is_active(model_member(m, a.group, a.user)))
         return ERR_already_member;
     if (r->members_max > 0 && a.group->active.count >= r->members_max)

@@ -50,32 +50,53 @@ static bool load_head(struct model *m, struct bytes *in)
 /* ---- users: what was saved is a record that can be checked and applied -------------------------
  */
 
+/* What is known of everybody. */
+static bool take_user(const struct model *m, struct bytes *in, struct uuid *id, struct commit *c)
+{
+    const struct user *before = state_user(m, m->users.count);
+
+    return m->users.count < m->load->users && take_array(in, id->b, sizeof id->b) &&
+           take_upto(in, m->cursor, &c->cursor) &&
+           c->cursor > (before != NULL ? before->cursor : 0) && take_time(m, in, &c->time);
+}
+
 static bool load_user(struct model *m, struct bytes *in)
 {
     struct record_user_create r = {0};
     struct commit c = {0};
 
-    const struct user *before = state_user(m, m->users.count);
-
-    if (!take_array(in, r.id.b, sizeof r.id.b) || !take_upto(in, m->cursor, &c.cursor) ||
-        c.cursor <= (before != NULL ? before->cursor : 0) || !take_time(m, in, &c.time) ||
-        !take_text8(in, &r.username) || !take_text8(in, &r.username_key) ||
-        !take_text8(in, &r.email) || !take_text8(in, &r.email_key) ||
-        !take_text8(in, &r.password) || m->users.count >= m->load->users ||
+    if (!take_user(m, in, &r.id, &c) || !take_text8(in, &r.username) ||
+        !take_text8(in, &r.username_key) || !take_text8(in, &r.email) ||
+        !take_text8(in, &r.email_key) || !take_text8(in, &r.password) ||
         check_user_create(m, &r) != ERR_ok)
         return false;
     apply_user_create(m, &r, &c);
     return true;
 }
 
+static bool load_erased(struct model *m, struct bytes *in)
+{
+    struct record_user_create r = {0};
+    struct commit c = {0};
+    uint8_t erasure;
+
+    if (!take_user(m, in, &r.id, &c) || !take_u8(in, &erasure) || erasure == ERASURE_NONE ||
+        erasure >= ERASURE_COUNT)
+        return false;
+    struct user *u = state_new_user(m, &r, &c);
+    u->erasure = erasure;
+    if (erasure == ERASURE_BEGUN)
+        vec_push(&m->erasing, u);
+    m->load->profiles++;
+    return true;
+}
+
 static bool load_profile(struct model *m, struct bytes *in)
 {
     struct user *u = state_user(m, m->users.count);
-    uint32_t tokens, blocks;
-    uint8_t state;
+    uint32_t tokens;
 
-    if (!take_u32(in, &tokens) || !take_u8(in, &state) || !take_u32(in, &blocks) || state != 0 ||
-        blocks != 0 || (tokens == 0 && in->len == 0) || in->len > UINT32_MAX)
+    if (!take_u32(in, &tokens) || (tokens == 0 && in->len == 0) || in->len > UINT32_MAX)
         return false;
     m->load->profiles++;
     state_profile(u)->tokens = tokens;
@@ -123,7 +144,8 @@ static bool load_external(struct model *m, struct bytes *in)
     struct bytes id;
 
     if (m->load->externals == 0 || !take_step(in, m->users.count, number) || *number == before ||
-        !take_text8(in, &id) || !external_id_valid(id) || model_user_by_external_id(m, id) != NULL)
+        state_person(m, (uint32_t)*number) == NULL || !take_text8(in, &id) ||
+        !external_id_valid(id) || model_user_by_external_id(m, id) != NULL)
         return false;
     state_add_external(m, state_user(m, (uint32_t)*number), id);
     m->load->externals--;
@@ -143,7 +165,9 @@ static bool type_fits(const struct load *l, enum saved_type type)
     case SAVED_head:
         return false;
     case SAVED_user:
-        return l->before <= SAVED_session || l->before == SAVED_profile;
+    case SAVED_erased:
+        return l->before <= SAVED_session || l->before == SAVED_profile ||
+               l->before == SAVED_erased;
     case SAVED_profile:
         return l->before == SAVED_user;
     case SAVED_session:
@@ -183,7 +207,8 @@ static bool is_list(enum saved_type type)
 {
     return type >= SAVED_members && type != SAVED_extra && type != SAVED_deleted &&
            type != SAVED_extras && type != SAVED_kept && type != SAVED_kept_count &&
-           type != SAVED_externals && type != SAVED_profile && type != SAVED_profiles;
+           type != SAVED_externals && type != SAVED_profile && type != SAVED_erased &&
+           type != SAVED_profiles;
 }
 
 /* One element; the next one of the same record follows where bytes are left. */
@@ -196,6 +221,8 @@ static bool load_element(struct model *m, enum saved_type type, struct bytes *in
         return load_user(m, in);
     case SAVED_profile:
         return load_profile(m, in);
+    case SAVED_erased:
+        return load_erased(m, in);
     case SAVED_profiles:
         return load_profiles(m, in);
     case SAVED_session:
@@ -303,7 +330,8 @@ bool model_loaded(struct model *m, uint64_t cursor)
         map_count(&m->messages_by_client_id) != l->client_ids)
         return false;
     for (uint32_t i = 0; i < m->users.count; i++) {
-        if (!sort_memberships(vec_at(&m->users, i)))
+        struct user *u = vec_at(&m->users, i);
+        if (!sort_memberships(u) || (u->erasure == ERASURE_DONE && u->active_groups > 0))
             return false;
     }
     free(l);

@@ -47,11 +47,16 @@ struct user {
     struct profile *profile;  /* what they said of themselves later; NULL for most */
     struct session *sessions; /* newest first */
     uint32_t session_count;
+    uint8_t erasure;           /* enum erasure_progress */
     struct external *external; /* under which id the app knows them; NULL for most */
     struct vec memberships;    /* struct member *, also those that ended, in order of joining */
     uint32_t active_groups;
     struct annotation annotation;
 };
+
+/* How far somebody has gone who is no more: `begun` where something of them may be left in groups.
+ */
+enum erasure_progress { ERASURE_NONE, ERASURE_BEGUN, ERASURE_DONE, ERASURE_COUNT };
 
 /* What most users have nothing of. */
 struct profile {
@@ -348,6 +353,11 @@ struct bytes user_external_id(const struct user *u);
 struct bytes user_display_name(const struct user *u);
 /* The generation of the user's tokens: those of another were ended. */
 uint32_t user_tokens(const struct user *u);
+/* Is a token of that generation good still? None is of somebody who is no more. */
+bool user_takes_token(const struct user *u, uint32_t generation);
+/* Somebody who is no more, but of whom something may be left in groups; NULL where there is nobody.
+ */
+const struct user *model_erasing(const struct model *m);
 /* Is it 1 to 64 of the bytes that stand in a path as they are: letters, digits, -._~:@? */
 bool external_id_valid(struct bytes external_id);
 const struct session *model_session_by_id(const struct model *m, const struct uuid *id);

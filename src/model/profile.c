@@ -27,11 +27,16 @@ struct profile *state_profile(struct user *u)
     return u->profile;
 }
 
+bool user_takes_token(const struct user *u, uint32_t generation)
+{
+    return u->erasure == ERASURE_NONE && user_tokens(u) == generation;
+}
+
 enum err state_check_tokens(const struct user *u, uint32_t tokens)
 {
     if (u == NULL)
         return ERR_refused;
-    return user_tokens(u) == tokens ? ERR_ok : ERR_unauthorized;
+    return user_takes_token(u, tokens) ? ERR_ok : ERR_unauthorized;
 }
 
 /* ---- texts: what is replaced is wiped, wherever it is ------------------------------------------
@@ -97,6 +102,7 @@ void state_free_profile(struct user *u)
 
     if (p == NULL)
         return;
+    wipe(p->display_name);
     free((void *)(uintptr_t)p->display_name.p);
     free(p->email);
     free(p->password);

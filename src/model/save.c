@@ -11,7 +11,7 @@ struct saver {
     void *ctx;
     uint64_t extras;                /* groups that have one, so far */
     uint64_t kept;                  /* the same */
-    uint64_t profiles;              /* users who have one, so far */
+    uint64_t profiles;              /* users who have one, or are no more, so far */
     struct buf buf;                 /* the record; a list's elements gather until it is worth one */
     const struct session **reverse; /* the sessions of one user */
     uint32_t reverse_cap;
@@ -98,16 +98,31 @@ static void save_profile(struct saver *s, const struct user *u)
     if (user_tokens(u) == 0 && user_display_name(u).len == 0)
         return;
     buf_add_varint(b, user_tokens(u));
-    buf_add_u8(b, 0);
-    buf_add_varint(b, 0);
     buf_add_bytes(b, user_display_name(u));
     flush(s, SAVED_profile);
+    s->profiles++;
+}
+
+static void save_erased(struct saver *s, const struct user *u)
+{
+    struct buf *b = &s->buf;
+
+    buf_add(b, u->id.b, sizeof u->id.b);
+    buf_add_varint(b, u->cursor);
+    buf_add_varint(b, (uint64_t)u->created_at);
+    buf_add_u8(b, u->erasure);
+    flush(s, SAVED_erased);
     s->profiles++;
 }
 
 static void save_user(struct saver *s, const struct user *u)
 {
     struct buf *b = &s->buf;
+
+    if (u->erasure != ERASURE_NONE) {
+        save_erased(s, u);
+        return;
+    }
 
     put_uuid(b, &u->id);
     buf_add_varint(b, u->cursor);

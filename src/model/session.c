@@ -52,7 +52,7 @@ const struct session *model_session_by_token(const struct model *m, const struct
 
 enum err check_session_create(const struct model *m, const struct record_session_create *r)
 {
-    if (model_user(m, r->user) == NULL || r->platform >= PLATFORM_COUNT ||
+    if (state_person(m, r->user) == NULL || r->platform >= PLATFORM_COUNT ||
         model_session_by_id(m, &r->id) != NULL || model_session_by_token(m, &r->token) != NULL)
         return ERR_refused;
     return ERR_ok;

@@ -19,6 +19,7 @@ struct model {
     struct vec groups; /* struct group *, place number - 1 */
     struct map users_by_id, users_by_name, users_by_email;
     struct map users_by_external_id;
+    struct vec erasing; /* struct user *: whose erasure has begun, in the order of beginning */
     struct map sessions_by_id, sessions_by_token;
     struct map groups_by_id;
     struct map directs; /* direct groups, by their two users */
@@ -69,6 +70,20 @@ struct profile *state_profile(struct user *u);
 /* Wiped. */
 void state_set_display_name(struct user *u, struct bytes name);
 void state_free_profile(struct user *u);
+
+/* user.c: the next user, whom no table knows yet. */
+struct user *state_new_user(struct model *m, const struct record_user_create *r,
+                            const struct commit *c);
+/* Takes them out of the tables of ids, names and addresses. */
+void state_unindex_user(struct model *m, struct user *u);
+/* external.c: takes them out of its table; nothing where they are not there. */
+void state_unindex_external(struct model *m, const struct user *u);
+/* Wiped; nothing where there is none. */
+void state_free_external(struct user *u);
+/* erase.c: all that names the user goes; sessions must have ended. */
+void state_erase(struct model *m, struct user *u, enum erasure_progress erasure);
+/* The user, NULL where there is none or they are no more. */
+const struct user *state_person(const struct model *m, uint32_t number);
 
 /* The same finders without const, for apply. */
 struct user *state_user(const struct model *m, uint32_t number);

@@ -102,7 +102,8 @@ static struct bytes put(uint8_t **at, struct bytes s)
     return copy;
 }
 
-void apply_user_create(struct model *m, const struct record_user_create *r, const struct commit *c)
+struct user *state_new_user(struct model *m, const struct record_user_create *r,
+                            const struct commit *c)
 {
     size_t texts =
         r->username.len + r->username_key.len + r->email.len + r->email_key.len + r->password.len;
@@ -119,10 +120,25 @@ void apply_user_create(struct model *m, const struct record_user_create *r, cons
     u->email_key = put(&at, r->email_key);
     u->password = put(&at, r->password);
     vec_push(&m->users, u);
+    return u;
+}
+
+void apply_user_create(struct model *m, const struct record_user_create *r, const struct commit *c)
+{
+    struct user *u = state_new_user(m, r, c);
+
     map_add(&m->users_by_id, uuid_hash(&u->id), u);
     map_add(&m->users_by_name, crypto_siphash(u->username_key), u);
     if (u->email_key.len > 0)
         map_add(&m->users_by_email, crypto_siphash(u->email_key), u);
+}
+
+void state_unindex_user(struct model *m, struct user *u)
+{
+    map_remove(&m->users_by_id, uuid_hash(&u->id), &u->id);
+    map_remove(&m->users_by_name, crypto_siphash(u->username_key), &u->username_key);
+    if (u->email_key.len > 0)
+        map_remove(&m->users_by_email, crypto_siphash(u->email_key), &u->email_key);
 }
 
 void state_free_user(struct user *u)
@@ -132,9 +148,7 @@ void state_free_user(struct user *u)
         u->sessions = s->next;
         free(s);
     }
-    if (u->external != NULL)
-        free(u->external->names);
-    free(u->external);
+    state_free_external(u);
     state_free_profile(u);
     vec_release(&u->memberships);
     free(u);

@@ -6,8 +6,18 @@
 
 /* What the tables must hold, counted on the way. */
 struct counts {
-    uint64_t emails, externals, sessions, members, messages, client_ids, limited;
+    uint64_t erased, erasing, emails, externals, sessions, members, messages, client_ids, limited;
 };
+
+static void verify_erased(const struct model *m, const struct user *u)
+{
+    ENSURE(u->erasure < ERASURE_COUNT);
+    ENSURE(model_user_by_id(m, &u->id) != u);
+    ENSURE(u->username.len == 0 && u->username_key.len == 0 && u->password.len == 0);
+    ENSURE(u->email.len == 0 && u->email_key.len == 0);
+    ENSURE(u->external == NULL && u->profile == NULL && u->sessions == NULL);
+    ENSURE(u->erasure == ERASURE_BEGUN || u->active_groups == 0);
+}
 
 static void verify_user(const struct model *m, const struct user *u, uint32_t number,
                         struct counts *counts)
@@ -16,8 +26,14 @@ static void verify_user(const struct model *m, const struct user *u, uint32_t nu
 
     ENSURE(u->number == number);
     ENSURE(u->cursor <= m->cursor);
-    ENSURE(model_user_by_id(m, &u->id) == u);
-    ENSURE(model_user_by_name(m, u->username_key) == u);
+    if (u->erasure == ERASURE_NONE) {
+        ENSURE(model_user_by_id(m, &u->id) == u);
+        ENSURE(model_user_by_name(m, u->username_key) == u);
+    } else {
+        verify_erased(m, u);
+        counts->erased++;
+        counts->erasing += u->erasure == ERASURE_BEGUN;
+    }
     ENSURE(u->email_key.len == 0 || model_user_by_email(m, u->email_key) == u);
     ENSURE(u->external == NULL || u->external->user == u);
     ENSURE(u->external == NULL || external_id_valid(user_external_id(u)));
@@ -331,8 +347,11 @@ void model_verify(const struct model *m)
         else
             verify_group(m, g, i + 1, &counts);
     }
-    ENSURE(map_count(&m->users_by_id) == m->users.count);
-    ENSURE(map_count(&m->users_by_name) == m->users.count);
+    ENSURE(map_count(&m->users_by_id) == m->users.count - counts.erased);
+    ENSURE(map_count(&m->users_by_name) == m->users.count - counts.erased);
+    ENSURE(m->erasing.count == counts.erasing);
+    for (uint32_t i = 0; i < m->erasing.count; i++)
+        ENSURE(((const struct user *)vec_at(&m->erasing, i))->erasure == ERASURE_BEGUN);
     ENSURE(map_count(&m->users_by_email) == counts.emails);
     ENSURE(map_count(&m->directs) == direct);
     ENSURE(map_count(&m->users_by_external_id) == counts.externals);

@@ -87,6 +87,8 @@ ROUTES = {
     ("PATCH", "/users/me"): (
         lambda scene: {"display_name": next(NAMES)},
         row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
+    # Without a password; with one it is in test_erase.py.
+    ("DELETE", "/users/me"): (None, row(NO_TOKEN, NO_TOKEN, *[(400, "invalid_field")] * 5)),
     ("POST", "/token"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/users/:id"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("DELETE", "/sessions"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
@@ -133,6 +135,7 @@ ROUTES = {
 APP_ROUTES = {
     ("PUT", "/admin/users/:external_id"): (lambda scene: {}, 201),
     ("GET", "/admin/users/:external_id"): (None, 200),
+    ("DELETE", "/admin/users/:external_id"): (None, 200),
     ("POST", "/admin/users/:id/sessions"): (lambda scene: DEVICE, 201),
     ("POST", "/admin/users/:id/token"): (None, 200),
     ("POST", "/admin/groups/:id/messages"): (

@@ -118,6 +118,44 @@ static enum err change_profile(struct engine *e)
     return shadow_propose(e, &r);
 }
 
+/* The next piece of what those who are no more leave behind; an end of somebody where there is
+ * none. */
+static enum err erase(struct engine *e)
+{
+    const struct model *m = engine_model(e);
+    const struct user *u = model_erasing(m);
+    struct record r = {.type = RECORD_user_delete};
+
+    if (u == NULL || rng_one_in(20)) {
+        uint32_t who = some_user(m);
+        r.user_delete = (struct record_user_delete){engine_now(e), who, some_tokens(m, who)};
+        return shadow_propose(e, &r);
+    }
+    for (uint32_t i = 0; i < u->memberships.count; i++) {
+        const struct member *mb = vec_at(&u->memberships, i);
+        if (!member_is_active(mb) || rng_one_in(10))
+            continue;
+        r.type = RECORD_member_leave;
+        r.member_leave =
+            (struct record_member_leave){engine_now(e), mb->group->number, u->number, u->number};
+        return shadow_propose(e, &r);
+    }
+    for (uint32_t i = 0; i < u->memberships.count; i++) {
+        const struct member *mb = vec_at(&u->memberships, i);
+        const struct message *msg = group_message(mb->group, mb->last_own);
+        while (msg != NULL && (msg->deleted || rng_one_in(3)))
+            msg = group_message(mb->group, msg->previous_own);
+        if (msg == NULL)
+            continue;
+        r.type = RECORD_message_erase;
+        r.message_erase = (struct record_message_erase){engine_now(e), msg->group, msg->seq};
+        return shadow_propose(e, &r);
+    }
+    r.type = RECORD_user_erased;
+    r.user_erased = (struct record_user_erased){engine_now(e), u->number};
+    return shadow_propose(e, &r);
+}
+
 static enum err answer_password(struct engine *e)
 {
     size_t place = (size_t)rng_below(waiting_count);
@@ -423,8 +461,10 @@ enum err people_act(struct engine *e)
         return govern(e);
     if (deed < 42)
         return rng_one_in(6) ? make_open_group(e) : rng_one_in(3) ? open_direct(e) : settle(e);
-    if (deed < 44)
+    if (deed < 43)
         return expire(e);
+    if (deed < 44)
+        return erase(e);
     if (deed < 70)
         return post(e);
     return deed < 80 ? amend(e) : mark(e);

@@ -7,7 +7,9 @@
 
 /* The records of fill whose sessions, group, name or password are ended by later ones: little or no
  * trace of them is left. */
-#define ENDED(i) ((i) == 3 || (i) == 4 || (i) == 24 || (i) == 33 || ((i) >= 36 && (i) <= 38))
+#define ENDED(i)                                                                                   \
+    ((i) == 3 || (i) == 4 || (i) == 24 || (i) == 33 || ((i) >= 36 && (i) <= 38) || (i) == 41 ||    \
+     (i) == 42)
 
 /* Everything that the model can hold is in here at least once. */
 static void fill(struct world *w)
@@ -82,6 +84,16 @@ static void fill(struct world *w)
     r.user_update.email_key = BYTES("f@b");
     r.user_update.password = BYTES("$another$");
     assert_int_equal(world_commit(w, &r), ERR_ok);
+    /* One who has gone, and one who is going. */
+    world_user(w, "greta");
+    world_user(w, "hanna");
+    world_group(w, 3, WORLD_U32S(3, 7));
+    world_post(w, 8, 7, "");
+    assert_int_equal(world_forget(w, 7, 0), ERR_ok);
+    assert_int_equal(world_leave(w, 8, 7, 7), ERR_ok);
+    assert_int_equal(world_erase_message(w, 8, 1), ERR_ok);
+    assert_int_equal(world_erased(w, 7), ERR_ok);
+    assert_int_equal(world_forget(w, 8, 0), ERR_ok);
 }
 
 static bool digest_is(const struct model *m, const uint8_t *digest)
@@ -446,9 +458,12 @@ static bool is_limit(uint16_t type, size_t at)
     case RECORD_messages_expire:
     case RECORD_group_retention:
     case RECORD_app_user_create:
-    case RECORD_user_update:
+    case RECORD_message_erase:
         break;
     case RECORD_app_user_rename: /* nothing keeps when it was */
+    case RECORD_user_update:
+    case RECORD_user_delete:
+    case RECORD_user_erased:
         return at < 8;
     }
     return false;

@@ -217,6 +217,15 @@ static const struct example examples[] = {
      "\",\"user\":1,\"tokens\":2,\"token\":\"(hidden)\",\"replaces\":\"" ID_TEXT
      "\",\"sessions_max\":64,\"platform\":3,\"build\":4,\"device_id\":\"d\",\"model\":\"m\","
      "\"name\":\"n\"}"},
+    {{.type = RECORD_user_delete, .user_delete = {.time = TIME, .user = 1, .tokens = 2}},
+     BYTES(TIME_LE "\1\0\0\0" "\2\0\0\0"),
+     "{\"record\":\"user_delete\",\"time\":" TIME_TEXT ",\"user\":1,\"tokens\":2}"},
+    {{.type = RECORD_message_erase, .message_erase = {.time = TIME, .group = 1, .seq = 2}},
+     BYTES(TIME_LE "\1\0\0\0" "\2\0\0\0"),
+     "{\"record\":\"message_erase\",\"time\":" TIME_TEXT ",\"group\":1,\"seq\":2}"},
+    {{.type = RECORD_user_erased, .user_erased = {.time = TIME, .user = 1}},
+     BYTES(TIME_LE "\1\0\0\0"),
+     "{\"record\":\"user_erased\",\"time\":" TIME_TEXT ",\"user\":1}"},
     {{.type = RECORD_app_user_create,
       .app_user_create = {.time = TIME,
                           .id = ID,

@@ -254,6 +254,24 @@ static inline struct record world_profile_record(struct world *w, uint32_t user,
                            .user_update = {.time = w->now, .user = user, .tokens = tokens}};
 }
 
+static inline enum err world_forget(struct world *w, uint32_t user, uint32_t tokens)
+{
+    struct record r = {.type = RECORD_user_delete, .user_delete = {w->now, user, tokens}};
+    return world_commit(w, &r);
+}
+
+static inline enum err world_erase_message(struct world *w, uint32_t group, uint32_t seq)
+{
+    struct record r = {.type = RECORD_message_erase, .message_erase = {w->now, group, seq}};
+    return world_commit(w, &r);
+}
+
+static inline enum err world_erased(struct world *w, uint32_t user)
+{
+    struct record r = {.type = RECORD_user_erased, .user_erased = {w->now, user}};
+    return world_commit(w, &r);
+}
+
 /* `members` is little-endian as in a payload; see WORLD_U32S. */
 static inline struct record world_group_record(struct world *w, uint32_t owner,
                                                struct record_u32s members)

@@ -1,0 +1,230 @@
+"""DELETE /users/me: what names somebody goes at once, and what they wrote soon after, for whoever is
+there, for whoever comes back, and from the disk."""
+import threading
+import time
+
+import pytest
+
+from kit.app import App, AppUser, key_file
+from kit.people import Rest, User, assert_error
+from kit.server import PATIENCE, run
+from kit.socket import SEND, T_ERASED, T_LEFT, T_MESSAGE
+
+SECRET = "a secret of theirs"
+OPTIONS = {"login_fail_account": 0, "send_rate": 0}
+
+
+def erase(user, status=200):
+    answer = user.call("DELETE", "/users/me", {"current_password": user.password})
+    assert answer.status_code == status, answer.text
+
+
+def post(user, group, data):
+    return user.ok(201, "POST", f"/groups/{group}/messages", {"data": data})
+
+
+def history(user, group):
+    return user.ok(200, "GET", f"/groups/{group}/messages?limit=200")["messages"]
+
+
+def wait_for(socket, kind, count):
+    """The next so many of this kind; what else comes is passed over."""
+    found = []
+    while len(found) < count:
+        event = socket.recv()
+        if event.type == kind:
+            found.append(event)
+    return found
+
+
+def test_they_are_no_more(shared_rest):
+    anna, bert, carl = (User(shared_rest) for _ in range(3))
+    group = anna.group(bert, carl)
+    alone = anna.group()
+    direct = anna.ok(201, "POST", "/groups", {"kind": "direct", "user_ids": [bert.id]})["id"]
+    mine = [post(anna, group, f"number {n}")["message_id"] for n in range(3)]
+    post(bert, group, "of another")
+    post(anna, direct, "for you only")
+    post(anna, alone, "for nobody")
+    phone = anna.connect()
+    watcher = bert.connect()
+    watcher.fence()
+
+    erase(anna)
+    phone.expect_close(4001)
+    assert_error(anna.call("GET", "/users/me"), 401, "unauthorized")
+    assert_error(anna.call("DELETE", "/users/me", {"current_password": SECRET}), 401, "unauthorized")
+    assert_error(shared_rest.call("POST", "/login", {"username": anna.name, "password": SECRET}),
+                 401, "bad_credentials")
+    assert_error(shared_rest.call("POST", "/login", {"email": anna.email, "password": SECRET}),
+                 401, "bad_credentials")
+    assert_error(bert.call("GET", f"/users/{anna.id}"), 404, "user_not_found")
+    assert_error(bert.call("GET", f"/users?username={anna.name}"), 404, "user_not_found")
+    assert_error(bert.join(alone, anna), 404, "group_not_found")
+    assert_error(bert.join(group, anna), 404, "user_not_found")
+    assert_error(bert.call("POST", "/groups", {"name": "g", "user_ids": [anna.id]}),
+                 404, "user_not_found")
+    assert_error(bert.call("POST", "/groups", {"kind": "direct", "user_ids": [anna.id]}),
+                 404, "user_not_found")
+
+    # The others are told of each thing, in the way in which it is always told.
+    left = {event.body["group_id"]: event.body for event in wait_for(watcher, T_LEFT, 2)}
+    assert set(left) == {group, direct}
+    assert all(body["user_id"] == body["by"] == anna.id for body in left.values())
+    assert left[group]["owner_id"] == bert.id
+    deleted = wait_for(watcher, T_ERASED, 4)
+    assert {e.body["message_id"] for e in deleted} > set(mine)
+    assert all(e.body["user_id"] == anna.id for e in deleted)
+    shown = history(bert, group)
+    assert [m.get("deleted", False) for m in shown] == [True, True, True, False]
+    assert [m["data"] for m in shown] == ["", "", "", "of another"]
+    members = bert.ok(200, "GET", f"/groups/{group}/members")["members"]
+    assert {m["user_id"] for m in members} == {bert.id, carl.id}
+
+    # The name is anybody's again, and whoever takes it is somebody else.
+    again = User(shared_rest, anna.name)
+    assert again.id != anna.id
+    assert again.ok(200, "GET", "/groups")["groups"] == []
+    # Carl, who was away, learns the same.
+    kinds = [e.type for e in carl.connect().events()]
+    assert kinds.count(T_ERASED) == 3 and kinds.count(T_LEFT) == 1 and kinds.count(T_MESSAGE) == 4
+
+
+@pytest.mark.parametrize("body, status, code", [
+    (None, 400, "invalid_field"),
+    ({}, 400, "invalid_field"),
+    ({"current_password": 1}, 400, "invalid_field"),
+    ({"current_password": "a guess"}, 401, "bad_credentials"),
+    ([], 400, "invalid_json"),
+])
+def test_it_takes_the_password(shared_rest, body, status, code):
+    anna = User(shared_rest)
+    assert_error(anna.call("DELETE", "/users/me", body), status, code)
+    assert anna.ok(200, "GET", "/users/me")["username"] == anna.name
+
+
+def test_guesses_are_counted(new_server):
+    rest = Rest(new_server(login_fail_account=2))
+    anna = User(rest)
+    for status in (401, 401, 429):
+        answer = anna.call("DELETE", "/users/me", {"current_password": "a guess"})
+        assert answer.status_code == status
+    rest.close()
+
+
+def test_users_of_the_app(new_server, tmp_path):
+    key_file(tmp_path / "api")
+    app = App(new_server(api_key_file=tmp_path / "api", admin_listen="127.0.0.1:0"))
+    anna, bert = AppUser(app, "7", username="anna"), AppUser(app, "8")
+    assert app.ok(200, "DELETE", "/admin/users/7") == {}
+    assert_error(app.call("DELETE", "/admin/users/7"), 404, "user_not_found")
+    assert_error(app.call("GET", "/admin/users/7"), 404, "user_not_found")
+    assert_error(app.call("POST", f"/admin/users/{anna.id}/token"), 404, "user_not_found")
+    assert_error(anna.call("GET", "/users/me"), 401, "unauthorized")
+    # They have no password to show.
+    assert bert.ok(200, "DELETE", "/users/me") == {}
+    assert_error(app.call("GET", "/admin/users/8"), 404, "user_not_found")
+    assert app.put("7", username="anna") != anna.id
+    app.close()
+
+
+def contains(server, text):
+    return [path.name for path in server.data.rglob("*") if path.is_file()
+            and text in path.read_bytes()]
+
+
+def test_nothing_is_left_on_the_disk(new_server):
+    """Behind the second snapshot, as with a message that was deleted."""
+    server = new_server(segment_size="64k", snapshot_after="0", send_rate="0")
+    rest = Rest(server)
+    anna, bert = User(rest, "a-name-to-be-forgotten"), User(rest)
+    anna.ok(200, "PATCH", "/users/me", {"display_name": "A Title To Be Forgotten"})
+    group = bert.group(anna)
+    watcher = bert.connect()
+    post(anna, group, "a-text-to-be-forgotten")
+    assert contains(server, b"a-name-to-be-forgotten")
+    erase(anna)
+    wait_for(watcher, T_ERASED, 1)
+    for number in range(2):
+        post(bert, group, f"{number}" * 70000)      # a segment of its own
+        done = run(["snapshot", "--data", str(server.data)])
+        assert done.returncode == 0, done.stderr
+    post(bert, group, "2" * 70000)
+    done = run(["snapshot", "--data", str(server.data)])
+    assert done.returncode == 0, done.stderr
+    for text in (b"name-to-be-forgotten", b"Title To Be Forgotten", b"text-to-be-forgotten"):
+        assert contains(server, text) == []
+    rest.close()
+
+
+@pytest.mark.parametrize("snapshot", [False, True])
+def test_it_goes_on_after_a_kill(new_server, snapshot):
+    """Thousands of messages: the server dies in their midst, and the next one ends the work."""
+    server = new_server(snapshot_after="0", send_rate="0")
+    rest = Rest(server)
+    anna, bert = User(rest), User(rest)
+    groups = [anna.group(bert) for _ in range(3)]
+    socket = anna.connect()
+    for number in range(1500):
+        for group in groups:
+            socket.rpc(SEND, {"group_id": group, "data": f"number {number}"})
+    socket.fence()
+    if snapshot:
+        done = run(["snapshot", "--data", str(server.data)])
+        assert done.returncode == 0, done.stderr
+    watcher = bert.connect()
+    watcher.fence()
+    erase(anna)
+    wait_for(watcher, T_ERASED, 100)
+    server.restart(9)
+    wait_until_erased(bert, groups)
+    rest.close()
+
+
+def pending(user, groups):
+    """Is a message of these groups still there?"""
+    for group in groups:
+        before, more = "", True
+        while more:
+            page = user.ok(200, "GET", f"/groups/{group}/messages?limit=200{before}")
+            if any("deleted" not in m for m in page["messages"]):
+                return True
+            more = page["more_before"]
+            before = f"&before_seq={page['messages'][0]['seq']}" if page["messages"] else ""
+    return False
+
+
+def wait_until_erased(user, groups):
+    until = time.monotonic() + PATIENCE
+    while pending(user, groups):
+        assert time.monotonic() < until
+
+
+def test_what_comes_in_at_the_last_moment(shared_server):
+    """Whatever they send while they go, nothing of it stays."""
+    rest = Rest(shared_server)
+    bert = User(rest)
+    for _ in range(5):
+        anna = User(rest)
+        group = bert.group(anna)
+        begin = threading.Barrier(2)
+
+        def write(anna=anna, group=group, begin=begin):
+            client = Rest(shared_server)
+            begin.wait()
+            for number in range(100):
+                answer = client.call("POST", f"/groups/{group}/messages", {"data": f"{number}"},
+                                     anna.token)
+                if answer.status_code != 201:
+                    break
+            client.close()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        begin.wait()
+        watcher = bert.connect()
+        erase(anna)
+        wait_for(watcher, T_LEFT, 1)
+        writer.join()
+        wait_until_erased(bert, [group])
+    rest.close()
