@@ -244,6 +244,7 @@ static struct api_limits limits_of(const struct config *c)
                                .user_ids_max = (uint32_t)c->user_ids_max,
                                .group_members_max = (uint32_t)c->group_members_max,
                                .user_groups_max = (uint32_t)c->user_groups_max,
+                               .user_blocks_max = (uint32_t)c->user_blocks_max,
                                .user_sessions_max = (uint32_t)c->user_sessions_max,
                                .session_sockets_max = (uint32_t)c->session_sockets_max,
                                .user_reactions_max = (uint32_t)c->user_reactions_max,

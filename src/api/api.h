@@ -25,7 +25,7 @@ struct api_limits {
     uint32_t password_min, password_max;
     uint32_t name_max, username_max;
     uint32_t user_ids_max, group_members_max, user_groups_max;
-    uint32_t user_sessions_max, session_sockets_max, polls_max, poll_wait_s_max;
+    uint32_t user_blocks_max, user_sessions_max, session_sockets_max, polls_max, poll_wait_s_max;
     uint32_t user_reactions_max, message_reactions_max, message_emojis_max;
     uint32_t mentions_max, meta_max;
     uint32_t message_max, ping_interval_s, send_queue_max;

@@ -39,6 +39,7 @@ static bool record_grows(const struct record *r)
     case RECORD_session_open:
         return uuid_is_zero(&r->session_open.replaces);
     case RECORD_user_update:
+    case RECORD_user_block:
     case RECORD_user_delete:
     case RECORD_message_erase:
     case RECORD_user_erased:

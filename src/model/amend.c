@@ -253,6 +253,9 @@ enum err check_message_update(const struct model *m, const struct record_message
         return err;
     if (msg->author != r->by)
         return ERR_forbidden;
+    err = state_check_heard(asker->group, asker->user);
+    if (err != ERR_ok)
+        return err;
     if (msg->deleted)
         return ERR_message_deleted;
     if (r->data.len > MESSAGE_LEN_MASK)
@@ -357,6 +360,8 @@ enum err check_message_react(const struct model *m, const struct record_message_
     if (r->emoji.len == 0 || r->emoji.len > EMOJI_MAX || r->remove > 1)
         return ERR_refused;
     enum err err = find_message(m, r->group, r->seq, r->by, &msg, &asker);
+    if (err == ERR_ok)
+        err = state_check_heard(asker->group, asker->user);
     if (err != ERR_ok)
         return err;
     if (msg->deleted)

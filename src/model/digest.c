@@ -37,6 +37,8 @@ static void add_user(struct hash *h, const struct user *u)
         hash_add_bytes(h, user_external_id(u));
     if (u->erasure != ERASURE_NONE)
         hash_add_u64(h, u->erasure);
+    for (uint32_t i = 0; u->profile != NULL && i < u->profile->block_count; i++)
+        hash_add_u64(h, u->profile->blocks[i]);
     if (user_tokens(u) != 0 || user_display_name(u).len > 0) {
         hash_add_u64(h, user_tokens(u));
         hash_add_bytes(h, user_display_name(u));

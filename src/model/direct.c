@@ -91,7 +91,9 @@ static enum err check_pair(const struct user *by, const struct user *user)
         return ERR_refused;
     if (by->erasure != ERASURE_NONE)
         return ERR_unauthorized;
-    return user->erasure == ERASURE_NONE ? ERR_ok : ERR_user_not_found;
+    if (user->erasure != ERASURE_NONE)
+        return ERR_user_not_found;
+    return user_blocks(user, by) ? ERR_blocked : ERR_ok;
 }
 
 enum err check_direct_open(const struct model *m, const struct record_direct_open *r)

@@ -91,12 +91,26 @@ static bool load_erased(struct model *m, struct bytes *in)
     return true;
 }
 
+/* Those whom `u` blocks: others, who may come later in the file. */
+static bool take_blocks(const struct model *m, struct bytes *in, struct user *u, uint32_t count)
+{
+    uint64_t number = 0;
+
+    for (uint64_t before = 0; count > 0; count--, before = number) {
+        if (!take_step(in, m->load->users, &number) || number == before || number == u->number)
+            return false;
+        state_add_block(u, (uint32_t)number);
+    }
+    return true;
+}
+
 static bool load_profile(struct model *m, struct bytes *in)
 {
     struct user *u = state_user(m, m->users.count);
-    uint32_t tokens;
+    uint32_t tokens, blocks;
 
-    if (!take_u32(in, &tokens) || (tokens == 0 && in->len == 0) || in->len > UINT32_MAX)
+    if (!take_u32(in, &tokens) || !take_u32(in, &blocks) || !take_blocks(m, in, u, blocks) ||
+        (tokens == 0 && blocks == 0 && in->len == 0) || in->len > UINT32_MAX)
         return false;
     m->load->profiles++;
     state_profile(u)->tokens = tokens;

@@ -149,7 +149,7 @@ enum err state_check_post(const struct model *m, const struct record_message_pos
         return ERR_not_a_member;
     if (g->messages.count >= UINT32_MAX - 2)
         return ERR_group_full;
-    return ERR_ok;
+    return state_check_heard(g, author);
 }
 
 enum err check_message_post(const struct model *m, const struct record_message_post *r)

@@ -63,6 +63,8 @@ struct profile {
     struct bytes display_name; /* empty for none */
     uint8_t *email, *password; /* of the user, where they are not those of the registration */
     uint32_t tokens;           /* the generation of the user's tokens: how often all were ended */
+    uint32_t block_count;
+    uint32_t *blocks; /* numbers of users, rising: those from whom they want to hear nothing */
 };
 
 enum profile_field { PROFILE_NAME = 1, PROFILE_EMAIL = 2, PROFILE_PASSWORD = 4, PROFILE_ALL = 7 };
@@ -353,6 +355,8 @@ struct bytes user_external_id(const struct user *u);
 struct bytes user_display_name(const struct user *u);
 /* The generation of the user's tokens: those of another were ended. */
 uint32_t user_tokens(const struct user *u);
+/* Does `u` want to hear nothing from `other`? */
+bool user_blocks(const struct user *u, const struct user *other);
 /* Is a token of that generation good still? None is of somebody who is no more. */
 bool user_takes_token(const struct user *u, uint32_t generation);
 /* Somebody who is no more, but of whom something may be left in groups; NULL where there is nobody.

@@ -106,6 +106,7 @@ void state_free_profile(struct user *u)
     free((void *)(uintptr_t)p->display_name.p);
     free(p->email);
     free(p->password);
+    free(p->blocks);
     free(p);
     u->profile = NULL;
 }

@@ -95,10 +95,15 @@ static void save_profile(struct saver *s, const struct user *u)
 {
     struct buf *b = &s->buf;
 
-    if (user_tokens(u) == 0 && user_display_name(u).len == 0)
+    const struct profile *p = u->profile;
+
+    if (p == NULL || (p->tokens == 0 && p->block_count == 0 && p->display_name.len == 0))
         return;
-    buf_add_varint(b, user_tokens(u));
-    buf_add_bytes(b, user_display_name(u));
+    buf_add_varint(b, p->tokens);
+    buf_add_varint(b, p->block_count);
+    for (uint32_t i = 0; i < p->block_count; i++)
+        buf_add_varint(b, p->blocks[i] - (i > 0 ? p->blocks[i - 1] : 0));
+    buf_add_bytes(b, p->display_name);
     flush(s, SAVED_profile);
     s->profiles++;
 }

@@ -85,6 +85,11 @@ void state_erase(struct model *m, struct user *u, enum erasure_progress erasure)
 /* The user, NULL where there is none or they are no more. */
 const struct user *state_person(const struct model *m, uint32_t number);
 
+/* block.c: ERR_blocked where it is a direct group, and the other one blocks `u`, a member. */
+enum err state_check_heard(const struct group *g, const struct user *u) MUST_CHECK;
+/* One more whom `u` blocks, who is not yet. */
+void state_add_block(struct user *u, uint32_t number);
+
 /* The same finders without const, for apply. */
 struct user *state_user(const struct model *m, uint32_t number);
 struct group *state_group(const struct model *m, uint32_t number);

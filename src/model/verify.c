@@ -38,6 +38,11 @@ static void verify_user(const struct model *m, const struct user *u, uint32_t nu
     ENSURE(u->external == NULL || u->external->user == u);
     ENSURE(u->external == NULL || external_id_valid(user_external_id(u)));
     ENSURE(u->external == NULL || model_user_by_external_id(m, user_external_id(u)) == u);
+    for (uint32_t i = 0; u->profile != NULL && i < u->profile->block_count; i++) {
+        uint32_t whom = u->profile->blocks[i];
+        ENSURE(model_user(m, whom) != NULL && whom != number);
+        ENSURE(i == 0 || u->profile->blocks[i - 1] < whom);
+    }
     for (const struct session *s = u->sessions; s != NULL; s = s->next) {
         ENSURE(s->user == u);
         ENSURE(model_session_by_id(m, &s->id) == s);

@@ -220,7 +220,7 @@ def test_no_socket_opens_at_the_apps_door(app):
 def test_methods(app):
     answer = app.call("PATCH", "/admin/users/x", {})
     assert_error(answer, 405, "method_not_allowed")
-    assert answer.headers["allow"] == "PUT, GET, HEAD, OPTIONS"
+    assert answer.headers["allow"] == "PUT, GET, HEAD, DELETE, OPTIONS"
 
 
 def test_what_the_key_saves(new_server, tmp_path):

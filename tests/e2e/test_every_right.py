@@ -89,6 +89,11 @@ ROUTES = {
         row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     # Without a password; with one it is in test_erase.py.
     ("DELETE", "/users/me"): (None, row(NO_TOKEN, NO_TOKEN, *[(400, "invalid_field")] * 5)),
+    ("GET", "/users/me/blocks"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
+    ("PUT", "/users/me/blocks/:user_id"): (
+        None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
+    ("DELETE", "/users/me/blocks/:user_id"): (
+        None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("POST", "/token"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("GET", "/users/:id"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
     ("DELETE", "/sessions"): (None, row(NO_TOKEN, NO_TOKEN, 200, 200, 200, 200, 200)),
@@ -135,7 +140,8 @@ ROUTES = {
 APP_ROUTES = {
     ("PUT", "/admin/users/:external_id"): (lambda scene: {}, 201),
     ("GET", "/admin/users/:external_id"): (None, 200),
-    ("DELETE", "/admin/users/:external_id"): (None, 200),
+    # Of somebody who is not there: what an end leaves to do goes on behind the answer.
+    ("DELETE", "/admin/users/:external_id"): (None, 404),
     ("POST", "/admin/users/:id/sessions"): (lambda scene: DEVICE, 201),
     ("POST", "/admin/users/:id/token"): (None, 200),
     ("POST", "/admin/groups/:id/messages"): (
@@ -310,7 +316,7 @@ def test_a_route(world, route, asker):
 
 def fill_for_app(world, method, path):
     """The path with what is there; what is to be made is new."""
-    path = path.replace(":external_id", next(NAMES) if method == "PUT" else "known")
+    path = path.replace(":external_id", "known" if method == "GET" else next(NAMES))
     return path.replace(":id", world.other.id if "/users/" in path else world.group)
 
 

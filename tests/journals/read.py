@@ -441,6 +441,7 @@ FIELDS = {
     32: ("user_delete", "time:time user:u32 tokens:u32"),
     33: ("message_erase", "time:time group:u32 seq:u32"),
     34: ("user_erased", "time:time user:u32"),
+    35: ("user_block", "time:time user:u32 tokens:u32 whom:u32 remove:u8 blocks_max:u32"),
     40: ("app_user_create", "time:time id:uuid external_id:text8 username:text8 username_key:text8"),
     41: ("app_user_rename", "time:time user:u32 username:text8 username_key:text8"),
     50: ("messages_expire", "time:time group:u32 up_to:u32"),
@@ -486,7 +487,7 @@ SAVED = {
     17: ("succession", "change:v owner:v"),
     18: ("deleted", "seq:v time:v by:v"),
     19: ("extras", "count:v"),
-    20: ("profile", "tokens:v display_name:rest"),
+    20: ("profile", "tokens:v"),
     21: ("erased", "id:uuid cursor:v time:v erasure:u8"),
     22: ("profiles", "count:v"),
     25: ("externals", "count:v"),
@@ -527,6 +528,10 @@ def take_element(reader, kind):
         element.update(take_fields(reader, "meta:text"))
     if kind == 15 and element["seq"]:
         element.update(take_fields(reader, "time:v by:v first_join:u8 first_history:u8 name:rest"))
+    if kind == 20:
+        number = 0
+        element["blocks"] = [number := number + reader.v() for _ in range(reader.v())]
+        element.update(take_fields(reader, "display_name:rest"))
     return element
 
 
@@ -560,10 +565,11 @@ def elements(snapshot):
             head = element if kind == 1 else head
             if name in seen:
                 seen[name] += 1
+            seen["user"] += name == "erased"
             yield name, element
             if not reader.left:
                 break
-            if kind < 5 or kind in (15, 18, 19, 20, 22, 25):
+            if kind < 5 or kind in (15, 18, 19, 20, 21, 22, 25):
                 raise wrong("it is too long")
     if head is None or head["seq"] != snapshot.seq:
         raise Damage(snapshot.name, 0, "its state is not that of its name")

@@ -118,6 +118,16 @@ static enum err change_profile(struct engine *e)
     return shadow_propose(e, &r);
 }
 
+static enum err block(struct engine *e)
+{
+    const struct model *m = engine_model(e);
+    uint32_t who = some_user(m);
+    struct record r = {.type = RECORD_user_block};
+    r.user_block = (struct record_user_block){engine_now(e), who,           some_tokens(m, who),
+                                              some_user(m),  rng_one_in(3), 4};
+    return shadow_propose(e, &r);
+}
+
 /* The next piece of what those who are no more leave behind; an end of somebody where there is
  * none. */
 static enum err erase(struct engine *e)
@@ -456,7 +466,7 @@ enum err people_act(struct engine *e)
     if (deed < 32)
         return change_members(e, rng_percent(60));
     if (deed < 35)
-        return rng_one_in(3) ? change_profile(e) : end_sessions(e);
+        return rng_one_in(3) ? change_profile(e) : rng_one_in(3) ? block(e) : end_sessions(e);
     if (deed < 39)
         return govern(e);
     if (deed < 42)

@@ -5,11 +5,11 @@
 
 #include "model/state.h"
 
-/* The records of fill whose sessions, group, name or password are ended by later ones: little or no
- * trace of them is left. */
+/* The records of fill whose sessions, group, name, password or block are ended by later ones:
+ * little or no trace of them is left. */
 #define ENDED(i)                                                                                   \
     ((i) == 3 || (i) == 4 || (i) == 24 || (i) == 33 || ((i) >= 36 && (i) <= 38) || (i) == 41 ||    \
-     (i) == 42)
+     (i) == 42 || (i) == 50)
 
 /* Everything that the model can hold is in here at least once. */
 static void fill(struct world *w)
@@ -94,6 +94,9 @@ static void fill(struct world *w)
     assert_int_equal(world_erase_message(w, 8, 1), ERR_ok);
     assert_int_equal(world_erased(w, 7), ERR_ok);
     assert_int_equal(world_forget(w, 8, 0), ERR_ok);
+    assert_int_equal(world_block(w, 3, 6, false), ERR_ok);
+    assert_int_equal(world_block(w, 3, 2, false), ERR_ok);
+    assert_int_equal(world_block(w, 3, 6, true), ERR_ok);
 }
 
 static bool digest_is(const struct model *m, const uint8_t *digest)
@@ -465,6 +468,8 @@ static bool is_limit(uint16_t type, size_t at)
     case RECORD_user_delete:
     case RECORD_user_erased:
         return at < 8;
+    case RECORD_user_block:
+        return at < 8 || at >= 21;
     }
     return false;
 }

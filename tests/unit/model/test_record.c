@@ -226,6 +226,12 @@ static const struct example examples[] = {
     {{.type = RECORD_user_erased, .user_erased = {.time = TIME, .user = 1}},
      BYTES(TIME_LE "\1\0\0\0"),
      "{\"record\":\"user_erased\",\"time\":" TIME_TEXT ",\"user\":1}"},
+    {{.type = RECORD_user_block,
+      .user_block = {
+          .time = TIME, .user = 1, .tokens = 2, .whom = 3, .remove = 1, .blocks_max = 5}},
+     BYTES(TIME_LE "\1\0\0\0" "\2\0\0\0" "\3\0\0\0" "\1" "\5\0\0\0"),
+     "{\"record\":\"user_block\",\"time\":" TIME_TEXT
+     ",\"user\":1,\"tokens\":2,\"whom\":3,\"remove\":1,\"blocks_max\":5}"},
     {{.type = RECORD_app_user_create,
       .app_user_create = {.time = TIME,
                           .id = ID,

@@ -307,6 +307,8 @@ static void rich(struct world *w)
     /* One who has gone and one who is going, both with something in a group. */
     world_user(w, "frida");
     world_user(w, "greta");
+    assert_int_equal(world_block(w, 5, 3, false), ERR_ok);
+    assert_int_equal(world_block(w, 5, 7, false), ERR_ok);
     world_group(w, 1, WORLD_U32S(1, 6, 7));
     world_post(w, 8, 6, "mine");
     world_post(w, 8, 7, "mine too");

@@ -254,6 +254,19 @@ static inline struct record world_profile_record(struct world *w, uint32_t user,
                            .user_update = {.time = w->now, .user = user, .tokens = tokens}};
 }
 
+static inline struct record world_block_record(struct world *w, uint32_t user, uint32_t whom,
+                                               bool remove)
+{
+    return (struct record){.type = RECORD_user_block,
+                           .user_block = {w->now, user, 0, whom, remove, .blocks_max = 0}};
+}
+
+static inline enum err world_block(struct world *w, uint32_t user, uint32_t whom, bool remove)
+{
+    struct record r = world_block_record(w, user, whom, remove);
+    return world_commit(w, &r);
+}
+
 static inline enum err world_forget(struct world *w, uint32_t user, uint32_t tokens)
 {
     struct record r = {.type = RECORD_user_delete, .user_delete = {w->now, user, tokens}};
