@@ -35,7 +35,12 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
     return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 
-/* The same without regard to the case of ASCII letters. Not constant-time. */
+static inline bool bytes_begin_with(struct bytes s, struct bytes prefix)
+{
+    return s.len >= prefix.len && bytes_equal(bytes_of(s.p, prefix.len), prefix);
+}
+
+/* Equal without regard to the case of ASCII letters? Not constant-time. */
 bool bytes_equal_nocase(struct bytes a, struct bytes b);
 
 /* <0, 0, >0 as memcmp over the common part, then by length. */

@@ -32,6 +32,7 @@ static void model_release(struct model *m)
         state_free_user(vec_at(&m->users, i));
     for (uint32_t i = 0; i < m->groups.count; i++)
         state_free_group(m, vec_at(&m->groups, i));
+    sorted_release(&m->names);
     vec_release(&m->users);
     vec_release(&m->erasing);
     vec_release(&m->groups);

@@ -128,13 +128,13 @@ void apply_app_user_rename(struct model *m, const struct record_app_user_rename 
     uint8_t *names = xmalloc(r->username.len + r->username_key.len);
 
     (void)c;
-    map_remove(&m->users_by_name, crypto_siphash(u->username_key), &u->username_key);
+    state_unindex_name(m, u);
     if (r->username.len > 0)
         memcpy(names, r->username.p, r->username.len);
     memcpy(names + r->username.len, r->username_key.p, r->username_key.len);
     u->username = bytes_of(names, r->username.len);
     u->username_key = bytes_of(names + r->username.len, r->username_key.len);
-    map_add(&m->users_by_name, crypto_siphash(u->username_key), u);
+    state_index_name(m, u);
     free(u->external->names);
     u->external->names = names;
 }

@@ -347,6 +347,9 @@ enum err model_commit(struct model *m, uint64_t cursor, uint16_t type, struct by
 const struct user *model_user(const struct model *m, uint32_t number);
 const struct user *model_user_by_id(const struct model *m, const struct uuid *id);
 const struct user *model_user_by_name(const struct model *m, struct bytes key);
+/* The first whose username_key is not below `key` as bytes are compared, with `above` that is above
+ * it; NULL where there is none. */
+const struct user *model_user_from(const struct model *m, struct bytes key, bool above);
 const struct user *model_user_by_email(const struct model *m, struct bytes key);
 /* By the app's own id, and that id: empty where there is none. */
 const struct user *model_user_by_external_id(const struct model *m, struct bytes external_id);

@@ -7,6 +7,7 @@
 #define MODEL_STATE_H
 
 #include "base/slab.h"
+#include "base/sorted.h"
 #include "model/model.h"
 
 struct load; /* load.c's */
@@ -18,6 +19,7 @@ struct model {
     struct vec users;  /* struct user *, place number - 1 */
     struct vec groups; /* struct group *, place number - 1 */
     struct map users_by_id, users_by_name, users_by_email;
+    struct sorted names; /* struct user *, by username_key */
     struct map users_by_external_id;
     struct vec erasing; /* struct user *: whose erasure has begun, in the order of beginning */
     struct map sessions_by_id, sessions_by_token;
@@ -74,6 +76,9 @@ void state_free_profile(struct user *u);
 /* user.c: the next user, whom no table knows yet. */
 struct user *state_new_user(struct model *m, const struct record_user_create *r,
                             const struct commit *c);
+/* Into what finds users by their name, and out. */
+void state_index_name(struct model *m, struct user *u);
+void state_unindex_name(struct model *m, const struct user *u);
 /* Takes them out of the tables of ids, names and addresses. */
 void state_unindex_user(struct model *m, struct user *u);
 /* external.c: takes them out of its table; nothing where they are not there. */

@@ -36,6 +36,11 @@ static bool match_email(const void *entry, const void *key)
     return bytes_equal(((const struct user *)entry)->email_key, *(const struct bytes *)key);
 }
 
+static struct bytes name_key(const void *entry)
+{
+    return ((const struct user *)entry)->username_key;
+}
+
 void state_init_users(struct model *m)
 {
     static const struct map_kind by_id = {hash_by_id, match_id};
@@ -44,6 +49,7 @@ void state_init_users(struct model *m)
     map_init(&m->users_by_id, &by_id);
     map_init(&m->users_by_name, &by_name);
     map_init(&m->users_by_email, &by_email);
+    m->names = (struct sorted){.key = name_key};
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
@@ -76,6 +82,23 @@ const struct user *model_user_by_email(const struct model *m, struct bytes key)
 uint32_t model_user_count(const struct model *m)
 {
     return m->users.count;
+}
+
+const struct user *model_user_from(const struct model *m, struct bytes key, bool above)
+{
+    return sorted_find(&m->names, key, above);
+}
+
+void state_index_name(struct model *m, struct user *u)
+{
+    map_add(&m->users_by_name, crypto_siphash(u->username_key), u);
+    sorted_add(&m->names, u);
+}
+
+void state_unindex_name(struct model *m, const struct user *u)
+{
+    map_remove(&m->users_by_name, crypto_siphash(u->username_key), &u->username_key);
+    sorted_remove(&m->names, u);
 }
 
 /* ---- user_create -------------------------------------------------------------------------------
@@ -128,7 +151,7 @@ void apply_user_create(struct model *m, const struct record_user_create *r, cons
     struct user *u = state_new_user(m, r, c);
 
     map_add(&m->users_by_id, uuid_hash(&u->id), u);
-    map_add(&m->users_by_name, crypto_siphash(u->username_key), u);
+    state_index_name(m, u);
     if (u->email_key.len > 0)
         map_add(&m->users_by_email, crypto_siphash(u->email_key), u);
 }
@@ -136,7 +159,7 @@ void apply_user_create(struct model *m, const struct record_user_create *r, cons
 void state_unindex_user(struct model *m, struct user *u)
 {
     map_remove(&m->users_by_id, uuid_hash(&u->id), &u->id);
-    map_remove(&m->users_by_name, crypto_siphash(u->username_key), &u->username_key);
+    state_unindex_name(m, u);
     if (u->email_key.len > 0)
         map_remove(&m->users_by_email, crypto_siphash(u->email_key), &u->email_key);
 }

@@ -29,6 +29,7 @@ static void verify_user(const struct model *m, const struct user *u, uint32_t nu
     if (u->erasure == ERASURE_NONE) {
         ENSURE(model_user_by_id(m, &u->id) == u);
         ENSURE(model_user_by_name(m, u->username_key) == u);
+        ENSURE(model_user_from(m, u->username_key, false) == u);
     } else {
         verify_erased(m, u);
         counts->erased++;
@@ -354,6 +355,7 @@ void model_verify(const struct model *m)
     }
     ENSURE(map_count(&m->users_by_id) == m->users.count - counts.erased);
     ENSURE(map_count(&m->users_by_name) == m->users.count - counts.erased);
+    ENSURE(sorted_count(&m->names) == m->users.count - counts.erased);
     ENSURE(m->erasing.count == counts.erasing);
     for (uint32_t i = 0; i < m->erasing.count; i++)
         ENSURE(((const struct user *)vec_at(&m->erasing, i))->erasure == ERASURE_BEGUN);

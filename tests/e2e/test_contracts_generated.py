@@ -58,6 +58,7 @@ class World:
         in_path = [thing for start, thing in things.items() if path.startswith(f"{start}/")]
         found = {
             "user_id": users, "items": users, "group_id": group, "message_id": message,
+            "prefix": st.sampled_from(["generated", self.user.name]),
             "username": st.sampled_from([self.user.name, *itertools.islice(NAMES, 9)]),
             "email": st.sampled_from([self.user.email, f"{next(NAMES)}@example.org"]),
             "password": st.just(self.user.password),
