@@ -3,7 +3,9 @@
 #include "api/channel.h"
 #include "api/pending.h"
 #include "api/poll.h"
+#include "api/presence.h"
 #include "api/rest.h"
+#include "api/typing.h"
 
 /* Keys that a limit remembers: 8 bytes each and a fingerprint. */
 #define LIMIT_ENTRIES 65536
@@ -13,6 +15,8 @@
 
 void api_init(struct api *a)
 {
+    typing_init(a);
+    presence_init(a);
     list_init(&a->polls);
     list_init(&a->woken_polls);
     a->requests_by_user = limit_table_new(LIMIT_ENTRIES, &a->limits.request_user);
@@ -24,6 +28,8 @@ void api_init(struct api *a)
 
 void api_release(struct api *a)
 {
+    typing_release(a);
+    presence_release(a);
     limit_table_free(a->requests_by_user);
     limit_table_free(a->requests_by_address);
     limit_table_free(a->register_by_address);
@@ -58,12 +64,15 @@ void api_stop(struct api *a)
 
 bool api_turn(struct api *a)
 {
-    return polls_turn(a);
+    bool more = presence_turn(a);
+    return polls_turn(a) || more;
 }
 
 void api_tick(struct api *a)
 {
     polls_tick(a);
+    typing_tick(a);
+    presence_tick(a);
 }
 
 uint32_t api_pending(const struct api *a)

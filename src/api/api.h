@@ -16,6 +16,8 @@
 #include "auth/password.h"
 #include "auth/token.h"
 #include "base/json_read.h"
+#include "base/list.h"
+#include "base/map.h"
 #include "core/engine.h"
 #include "core/hub.h"
 #include "net/conn.h"
@@ -30,6 +32,7 @@ struct api_limits {
     uint32_t mentions_max, meta_max;
     uint32_t message_max, ping_interval_s, send_queue_max;
     uint32_t token_days, app_token_days;
+    uint32_t typing_ms, presence_grace_ms, presence_group_max;
     struct json_limits json;
     struct limit_rate send, rpc, request_user, request_address, register_, login_account,
         login_address;
@@ -74,6 +77,17 @@ struct api {
     struct list polls;       /* GET /events that wait, longest waiting first, about */
     struct list woken_polls; /* those for which there may be something */
     uint32_t poll_count;
+    struct list typings; /* typing.c: who is typing, the first to end first */
+    struct map typists;  /* the same, by user */
+    struct {
+        struct map users;         /* presence.c: those who are, or were just now, there */
+        struct list leaving;      /* whose grace runs, the first to end first */
+        struct list changed;      /* of whom the others may not know */
+        struct presence *telling; /* of whom they are told now, or NULL */
+        struct frame *frame;      /* what they are told */
+        uint32_t membership;      /* place of the next one of `telling` */
+        struct buf seen, reached; /* who was told: a bit a user's number; and the numbers */
+    } presence;
     bool tells_commit; /* what is told now was committed, so polls are woken */
     bool draining;     /* the server goes away: nothing new is begun */
 };

@@ -1,7 +1,9 @@
 #include "api/channel.h"
 
+#include "api/presence.h"
 #include "api/query.h"
 #include "api/rest.h"
+#include "api/typing.h"
 #include "base/clock.h"
 #include "base/ensure.h"
 
@@ -98,6 +100,17 @@ static bool read_query(struct bytes query, struct catchup_request *r)
     return true;
 }
 
+void channel_detach(struct api *a, struct channel *ch)
+{
+    const struct user *u = ch->listener.user;
+
+    hub_detach(&ch->listener, engine_now(a->engine));
+    if (u == NULL || hub_has_socket(u))
+        return;
+    typing_end_all(a, u);
+    presence_went(a, u);
+}
+
 static void close_oldest(struct api *a, const struct session *s)
 {
     struct listener *oldest;
@@ -142,6 +155,7 @@ enum err channel_open(struct call *call, struct problem *problem)
     hub_attach(&ch->listener, s);
     ch->listener.live = true;
     conn_upgrade(call->conn, call->request);
+    presence_came(a, s->user);
     if (request.has_after || request.has_limit)
         catchup_start(a, ch, &request);
     return ERR_ok;
@@ -155,7 +169,7 @@ void channel_on_closed(void *ctx, struct conn *c)
     if (ch == NULL)
         return;
     catchup_free(ch);
-    hub_detach(&ch->listener, engine_now(a->engine));
+    channel_detach(a, ch);
     conn_set_data(c, NULL);
     free(ch);
 }

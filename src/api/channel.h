@@ -46,6 +46,10 @@ struct rpc {
 #include "api/rpc.def"
 #undef RPC
 
+/* Takes the channel off its user's list: events do not come to it any more. Harmless where it is
+ * not there. */
+void channel_detach(struct api *a, struct channel *ch);
+
 /* Sends the JSON in a->body as one text frame. */
 void channel_send_body(struct api *a, struct conn *c);
 
@@ -97,5 +101,9 @@ void tell_members(struct api *a, const struct group *g, const struct user *excep
                   const struct conn *origin);
 /* The same for one user's. */
 void tell_user(struct api *a, const struct user *u, const struct conn *origin);
+/* The JSON in a->body, to those of the group but `u` who want to hear from them. */
+void tell_hearers(struct api *a, const struct group *g, const struct user *u);
+/* A frame to all live sockets of the user. */
+void tell_frame(struct api *a, struct frame *f, const struct user *u);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * inbox: the groups of a user, as they stand now.
  */
+#include "api/presence.h"
 #include "api/query.h"
 #include "api/resource.h"
 #include "base/ensure.h"
@@ -223,10 +224,12 @@ enum err inbox_group(struct call *call, struct problem *problem)
 /* ---- members and their marks ----------------------------------------------------------------- */
 
 /* One element of a list of members. */
-typedef void add_member_fn(struct buf *out, const struct member *mb);
+typedef void add_member_fn(const struct call *call, const struct member *mb);
 
-static void add_person(struct buf *out, const struct member *mb)
+static void add_person(const struct call *call, const struct member *mb)
 {
+    struct buf *out = &call->api->body;
+
     BUF_ADD_LIT(out, "{\"user_id\":");
     json_add_uuid(out, &mb->user->id);
     BUF_ADD_LIT(out, ",\"username\":");
@@ -234,6 +237,8 @@ static void add_person(struct buf *out, const struct member *mb)
     resource_display_name(out, mb->user);
     BUF_ADD_LIT(out, ",\"role\":");
     json_add_string(out, resource_role((enum role)mb->role));
+    if (presence_is_shown(call->api, mb->group))
+        presence_add(call->api, mb->user, call->user);
     BUF_ADD_LIT(out, "}");
 }
 
@@ -252,8 +257,10 @@ static void add_mark(struct buf *out, struct bytes name, const struct mark *mark
         BUF_ADD_LIT(out, "null");
 }
 
-static void add_receipts(struct buf *out, const struct member *mb)
+static void add_receipts(const struct call *call, const struct member *mb)
 {
+    struct buf *out = &call->api->body;
+
     BUF_ADD_LIT(out, "{\"user_id\":");
     json_add_uuid(out, &mb->user->id);
     add_mark(out, BYTES("delivered"), &mb->delivered);
@@ -298,7 +305,7 @@ static enum err list_members(struct call *call, struct bytes name, add_member_fn
             break;
         if (count++ > 0)
             BUF_ADD_LIT(out, ",");
-        add(out, at);
+        add(call, at);
     }
     BUF_ADD_LIT(out, "],\"more\":");
     add_bool(out, i < members->count);

@@ -4,6 +4,7 @@
 #include "api/rest.h"
 #include "base/ensure.h"
 #include "base/json_write.h"
+#include "model/view.h"
 
 #define LIT(literal) BUF_ADD_LIT(out, literal)
 
@@ -235,6 +236,35 @@ void render_typing(struct buf *out, bool starts, int64_t time, const struct grou
     json_add_uuid(out, &g->id);
     LIT(",\"user_id\":");
     json_add_uuid(out, &u->id);
+    LIT("}}");
+}
+
+void render_unread(struct buf *out, int64_t time, const struct member *mb, const uint64_t *total)
+{
+    open_event(out, 29, 0, time);
+    LIT("\"group_id\":");
+    json_add_uuid(out, &mb->group->id);
+    LIT(",\"read_seq\":");
+    json_add_uint(out, mb->read.seq);
+    LIT(",\"unread\":");
+    json_add_uint(out, view_unread(mb));
+    if (total != NULL) {
+        LIT(",\"total_unread\":");
+        json_add_uint(out, *total);
+    }
+    LIT("}}");
+}
+
+void render_presence(struct buf *out, int64_t time, const struct user *u, bool online,
+                     int64_t last_seen)
+{
+    open_event(out, 42, 0, time);
+    LIT("\"user_id\":");
+    json_add_uuid(out, &u->id);
+    LIT(",\"status\":\"");
+    buf_add_bytes(out, online ? BYTES("online") : BYTES("offline"));
+    LIT("\",\"last_seen\":");
+    json_add_int(out, last_seen);
     LIT("}}");
 }
 

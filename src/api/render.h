@@ -29,6 +29,13 @@ void render_sent(struct buf *out, const struct model *m, const struct message *m
 void render_typing(struct buf *out, bool starts, int64_t time, const struct group *g,
                    const struct user *u);
 
+/* Event 29: what is unread in the member's group, and, unless `total` is NULL, in all of theirs. */
+void render_unread(struct buf *out, int64_t time, const struct member *mb, const uint64_t *total);
+
+/* Event 42. */
+void render_presence(struct buf *out, int64_t time, const struct user *u, bool online,
+                     int64_t last_seen);
+
 /* What an RPC's reply echoes: its "id" as it stood, empty for none. */
 struct reply {
     struct bytes id;

@@ -6,8 +6,12 @@
  */
 #include "api/channel.h"
 #include "api/poll.h"
+#include "api/typing.h"
 #include "base/ensure.h"
 #include "model/view.h"
+
+/* Groups over which what somebody has not read is summed up, each time that they read. */
+#define TOTAL_GROUPS 1000u
 
 /* A poll is woken by what stays only: it would find nothing else, and looking is a walk through its
  * user's groups, which nobody else may cause by typing. */
@@ -20,6 +24,11 @@ static void frame_to_user(struct api *a, struct frame *f, const struct user *u,
         else if (l->waits && a->tells_commit)
             poll_wake(a, l);
     }
+}
+
+void tell_frame(struct api *a, struct frame *f, const struct user *u)
+{
+    frame_to_user(a, f, u, NULL);
 }
 
 static struct frame *frame_of_body(struct api *a)
@@ -53,6 +62,18 @@ void tell_members(struct api *a, const struct group *g, const struct user *excep
 {
     struct frame *f = frame_of_body(a);
     frame_to_members(a, f, g, except, origin);
+    frame_unref(f);
+}
+
+void tell_hearers(struct api *a, const struct group *g, const struct user *u)
+{
+    struct frame *f = frame_of_body(a);
+
+    for (uint32_t i = 0; i < g->active.count; i++) {
+        const struct member *mb = vec_at(&g->active, i);
+        if (mb->user != u && !user_blocks(mb->user, u))
+            frame_to_user(a, f, mb->user, NULL);
+    }
     frame_unref(f);
 }
 
@@ -95,6 +116,40 @@ static void tell_posted(struct api *a, const struct event *e, struct conn *origi
     }
 }
 
+/* What is unread in all groups of the user; false where they were in more than is quickly seen. */
+static bool total_unread(const struct user *u, uint64_t *total)
+{
+    *total = 0;
+    if (u->memberships.count > TOTAL_GROUPS)
+        return false;
+    for (uint32_t i = 0; i < u->memberships.count; i++) {
+        const struct member *mb = vec_at(&u->memberships, i);
+        if (member_is_active(mb))
+            *total += view_unread(mb);
+    }
+    return true;
+}
+
+/* The reader's other devices: what is unread now. */
+static void tell_unread(struct api *a, const struct group *g, const struct user *u,
+                        const struct conn *origin)
+{
+    const struct member *mb = model_member(engine_model(a->engine), g, u);
+    uint64_t total;
+    bool others = false;
+
+    for (struct listener *l = hub_first(u); l != NULL && !others; l = l->next)
+        others = l->live && channel_of(l)->conn != origin;
+    if (!others)
+        return;
+    bool has_total = total_unread(u, &total);
+    buf_reset(&a->body);
+    render_unread(&a->body, engine_now(a->engine), mb, has_total ? &total : NULL);
+    struct frame *f = frame_of_body(a);
+    frame_to_user(a, f, u, origin);
+    frame_unref(f);
+}
+
 static void end_session(struct api *a, const struct session *s)
 {
     struct listener *next;
@@ -103,7 +158,7 @@ static void end_session(struct api *a, const struct session *s)
         next = l->next;
         if (l->session != s)
             continue;
-        hub_detach(l, engine_now(a->engine));
+        channel_detach(a, channel_of(l));
         conn_close(channel_of(l)->conn, WS_CLOSE_SESSION_ENDED, BYTES("the session was ended"));
     }
 }
@@ -118,17 +173,23 @@ static void tell_commit(struct api *a, const struct event *event, void *origin)
         polls_refuse(a, event->user);
         return;
     }
-    buf_reset(&a->body);
     if (event->type == EVENT_message_posted) {
+        typing_end(a, event->user, event->group);
+        buf_reset(&a->body);
         tell_posted(a, event, origin);
         return;
     }
+    if (event->type == EVENT_member_removed)
+        typing_end(a, event->user, event->group);
+    buf_reset(&a->body);
     render_event(&a->body, event);
     switch (event->type) {
     case EVENT_message_delivered:
     case EVENT_message_read:
         /* The reader's other devices; the author's all. */
         tell_user(a, event->to, event->to == event->user ? origin : NULL);
+        if (event->type == EVENT_message_read && event->to == event->user)
+            tell_unread(a, event->group, event->user, origin);
         break;
     case EVENT_message_updated:
     case EVENT_message_deleted:

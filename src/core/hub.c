@@ -48,6 +48,24 @@ void hub_detach(struct listener *l, int64_t now_ms)
     l->next = NULL;
 }
 
+bool hub_has_socket(const struct user *u)
+{
+    const struct listener *l = hub_first(u);
+
+    while (l != NULL && l->session == NULL)
+        l = l->next;
+    return l != NULL;
+}
+
+int64_t hub_last_used(const struct user *u)
+{
+    uint32_t last_s = 0;
+
+    for (const struct session *s = u->sessions; s != NULL; s = s->next)
+        last_s = s->annotation > last_s ? s->annotation : last_s;
+    return (int64_t)last_s * 1000;
+}
+
 uint32_t hub_session_sockets(const struct session *s, struct listener **oldest)
 {
     uint32_t count = 0;

@@ -34,6 +34,13 @@ static inline struct listener *hub_first(const struct user *u)
     return u->annotation.p;
 }
 
+/* Has the user a listener with a session? */
+bool hub_has_socket(const struct user *u);
+
+/* When a session of the user was used last, ms since 1970, of those that have no socket now: 0
+ * where that was not since start-up. */
+int64_t hub_last_used(const struct user *u);
+
 /* How many sockets the session has, and the oldest of them (NULL for none). */
 uint32_t hub_session_sockets(const struct session *s, struct listener **oldest);
 

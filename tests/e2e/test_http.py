@@ -295,7 +295,8 @@ def test_trailers_have_a_limit(server):
 
 # ---- methods, paths and types -------------------------------------------------------------------
 
-ROUTES = [("/users", ["GET", "HEAD", "POST"]), ("/login", ["POST"]), ("/users/me", ["GET", "HEAD"]),
+ROUTES = [("/users", ["GET", "HEAD", "POST"]), ("/login", ["POST"]),
+          ("/users/me", ["DELETE", "GET", "HEAD", "PATCH"]),
           ("/sessions", ["DELETE", "GET", "HEAD", "POST"]), ("/groups", ["GET", "HEAD", "POST"]),
           (f"/groups/{NOBODY}/messages", ["GET", "HEAD", "POST"]), ("/sync", ["GET", "HEAD"]),
           (f"/groups/{NOBODY}/join", ["PUT"]), (f"/groups/{NOBODY}/left", ["PUT"])]

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from kit.checks import is_now_ms, is_uuid
 from kit.people import Rest, User
 from kit.socket import (DELIVERED, READ, SEND, T_DELIVERED, T_GROUP, T_MESSAGE, T_READ, T_REPLY,
-                        T_SENT, T_TYPING, T_TYPING_ENDS, TYPING, TYPING_ENDS)
+                        T_SENT, T_TYPING, T_TYPING_ENDS, T_UNREAD, TYPING, TYPING_ENDS)
 
 
 @pytest.fixture
@@ -214,6 +214,8 @@ def test_delivered_and_read_are_told_to_the_author_and_the_readers_devices(trio)
                   for socket in authors + [reader_second]]
         assert len({event.raw for event in events}) == 1
         assert is_now_ms(events[0]["timestamp"]) and events[0].cursor
+        if kind == T_READ:
+            reader_second.expect(T_UNREAD, group_id=group, read_seq=1, unread=0)
         reader.silent()
         third.silent()
     for socket in authors + [reader_second]:

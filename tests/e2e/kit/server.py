@@ -31,6 +31,7 @@ QUIET = {
     "--user-rate": "0",
     "--address-rate": "0",
     "--login-fail-address": "0",
+    "--presence-group-max": "0",
 }
 
 SANITIZER = re.compile(r"(Address|Leak|Thread)Sanitizer|runtime error:|a contract was broken")

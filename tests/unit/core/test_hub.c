@@ -156,12 +156,36 @@ static void test_user_words(void **state)
     assert_int_equal(hub_user_words(model_user(w->m, 1))[0], 1);
 }
 
+static void test_sockets_and_last_use(void **state)
+{
+    struct world *w = *state;
+    world_users(w, 1);
+    const struct user *anna = model_user(w->m, 1);
+    const struct session *a = session_at(w, 1, 2000), *b = session_at(w, 1, 3000);
+    struct listener socket = {0}, poll = {0};
+
+    assert_false(hub_has_socket(anna));
+    assert_int_equal(hub_last_used(anna), 0);
+    hub_attach(&socket, a);
+    hub_attach_user(&poll, anna);
+    assert_true(hub_has_socket(anna));
+    assert_int_equal(hub_last_used(anna), 0);
+    hub_detach(&socket, 9500);
+    assert_false(hub_has_socket(anna));
+    assert_int_equal(hub_last_used(anna), 9000);
+    hub_detach(&poll, 12000);
+    assert_int_equal(hub_last_used(anna), 9000);
+    hub_attach(&socket, b);
+    hub_detach(&socket, 8000);
+    assert_int_equal(hub_last_used(anna), 9000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_newest_first),         WORLD_TEST(test_detach),
         WORLD_TEST(test_sockets_of_a_session), WORLD_TEST(test_longest_unused),
-        WORLD_TEST(test_user_words),
+        WORLD_TEST(test_user_words),           WORLD_TEST(test_sockets_and_last_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
