@@ -67,8 +67,9 @@ static int spy_unwake(int fd)
     spy.unwakes++;
     while (spy.syncs < spy.unwake_after)
         sched_yield();
-    /* The batch is given right behind its sync, which nothing here can see. */
-    for (int i = 0; i < 1000 && spy.unwake_after > 0; i++)
+    /* The batch is given right behind its sync, which nothing here can see: it is likely by now,
+     * and the test holds where it is not. */
+    for (int i = 0; i < 20 && spy.unwake_after > 0; i++)
         sched_yield();
     return spy.real.unwake(fd);
 }
@@ -230,7 +231,9 @@ static void no_wake_is_lost(void **state)
         spy.unwake_after = 2;
         journal_dispatch(s.journal, JOURNAL_ALL);
         spy.unwake_after = 0;
-        assert_true(s.count == (size_t)id + 1 || readable(&s));
+        /* Where it was not given yet, the wake comes with it; a lost one would not come. */
+        if (s.count == (size_t)id)
+            assert_int_equal(poll(&p, 1, 60000), 1);
         seen_flush(&s);
     }
     journal_close(s.journal);
