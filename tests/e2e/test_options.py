@@ -160,9 +160,9 @@ def test_a_server_listens_on_the_same_port_at_once_again(new_server, people):
     """Connections of the one before that are still fading away do not hold the port."""
     people(count=1)[0].connect().info()
     with socket.socket() as finder:
-        finder.bind(("127.0.0.1", 0))
+        finder.bind(("127.0.0.5", 0))  # an address from which no other test connects
         port = finder.getsockname()[1]
-    server = new_server(name="again", listen=f"127.0.0.1:{port}")
+    server = new_server(name="again", listen=f"127.0.0.5:{port}")
     socket_ = User(Rest(server)).connect()
     socket_.info()
     server.stop()

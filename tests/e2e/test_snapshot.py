@@ -316,7 +316,7 @@ def test_damaged_snapshot_is_passed_over(server, people, part):
     server.start()
     assert server.digest() == digest
     assert loaded(server)[0] == number(older)
-    said = server.err.find(re.compile("a snapshot was passed over"))
+    said = server.err.wait(re.compile("a snapshot was passed over"))
     assert said and newer.name in said.string
 
 
