@@ -22,6 +22,8 @@ static const struct bytes header = {(const uint8_t *)"eyJhbGciOiJIUzI1NiIsInR5cC
 
 static void add_base64(struct buf *out, struct bytes s)
 {
+    if (s.len == 0)
+        return;
     buf_reserve(out, crypto_base64_len(s.len));
     crypto_base64_encode(s, (char *)out->p + out->len);
     out->len += crypto_base64_len(s.len);
