@@ -198,6 +198,8 @@ static void turn_end(void *ctx)
     if (api_turn(&s->api))
         loop_more(s->loop);
     snapshots_turn(&s->snapshots);
+    if (engine_reclaim(s->engine))
+        loop_again(s->loop);
     if (!s->draining) {
         retention_turn(&s->retention);
         erasure_turn(&s->erasure);

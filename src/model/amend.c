@@ -135,7 +135,7 @@ static void replace_message(struct model *m, struct message **msg, struct bytes 
         buf_add(&texts, &de, sizeof(void *));
     if (am != NULL)
         buf_add(&texts, &am, sizeof(void *));
-    state_readdress_message(m, new);
+    state_readdress_message(m, old, new);
     crypto_wipe(old->texts + old->client_id_len, old->data_len);
     state_release_message(m, old);
     *msg = new;

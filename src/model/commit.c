@@ -8,6 +8,10 @@
 
 #include <stdlib.h>
 
+/* Freed with each commit of those that were deleted: two, so that a replay is not behind for ever
+ * where each was a commit once. */
+#define RECLAIM_MESSAGES 2u
+
 static void model_init(struct model *m)
 {
     *m = (struct model){0};
@@ -32,6 +36,7 @@ static void model_release(struct model *m)
         state_free_user(vec_at(&m->users, i));
     for (uint32_t i = 0; i < m->groups.count; i++)
         state_free_group(m, vec_at(&m->groups, i));
+    state_free_reclaim(m);
     sorted_release(&m->names);
     vec_release(&m->users);
     vec_release(&m->erasing);
@@ -132,6 +137,8 @@ enum err model_commit(struct model *m, uint64_t cursor, uint16_t type, struct by
         return err;
     struct commit c = {cursor, m->time, sink};
     model_apply(m, &r, &c);
+    if (m->reclaim != NULL)
+        (void)model_reclaim(m, RECLAIM_MESSAGES);
     return ERR_ok;
 }
 

@@ -12,34 +12,55 @@ static uint64_t hash_by_id(const void *entry)
     return uuid_hash(&((const struct message *)entry)->id);
 }
 
+/* Whose memory is only waiting to be freed (reclaim.c) is not there. */
+static bool is_there(const struct model *m, const struct message *msg)
+{
+    return m->reclaim == NULL || !model_group(m, msg->group)->deleted;
+}
+
+/* `this`: that message, there or not, and nothing else. */
+struct id_key {
+    const struct model *m;
+    const struct message *this;
+    const struct uuid *id;
+};
+
 static bool match_id(const void *entry, const void *key)
 {
-    return uuid_equal(&((const struct message *)entry)->id, key);
+    const struct message *msg = entry;
+    const struct id_key *k = key;
+    if (k->this != NULL)
+        return msg == k->this;
+    return uuid_equal(&msg->id, k->id) && is_there(k->m, msg);
 }
 
 struct client_key {
+    const struct model *m;
+    const struct message *this; /* as in struct id_key */
     uint32_t author;
     struct bytes client_id;
 };
 
 /* A client chooses its client_id. */
-static uint64_t client_key_hash(const struct client_key *k)
+static uint64_t hash_client_id(uint32_t author, struct bytes client_id)
 {
-    return crypto_siphash(k->client_id) ^ (k->author * 0x9e3779b97f4a7c15u);
+    return crypto_siphash(client_id) ^ (author * 0x9e3779b97f4a7c15u);
 }
 
 static uint64_t hash_by_client_id(const void *entry)
 {
     const struct message *msg = entry;
-    struct client_key key = {msg->author, message_client_id(msg)};
-    return client_key_hash(&key);
+    return hash_client_id(msg->author, message_client_id(msg));
 }
 
 static bool match_client_id(const void *entry, const void *key)
 {
     const struct message *msg = entry;
     const struct client_key *k = key;
-    return msg->author == k->author && bytes_equal(message_client_id(msg), k->client_id);
+    if (k->this != NULL)
+        return msg == k->this;
+    return msg->author == k->author && bytes_equal(message_client_id(msg), k->client_id) &&
+           is_there(k->m, msg);
 }
 
 void state_init_messages(struct model *m)
@@ -54,7 +75,7 @@ void state_init_messages(struct model *m)
 
 const struct message *model_message_by_id(const struct model *m, const struct uuid *id)
 {
-    return map_find(&m->messages_by_id, uuid_hash(id), id);
+    return map_find(&m->messages_by_id, uuid_hash(id), &(struct id_key){.m = m, .id = id});
 }
 
 /* The place of a new message's id is the one that is in no cache: the table is larger than any, and
@@ -72,8 +93,8 @@ void model_prefetch(const struct model *m, uint16_t type, struct bytes payload)
 const struct message *model_message_by_client_id(const struct model *m, const struct user *author,
                                                  struct bytes client_id)
 {
-    struct client_key key = {author->number, client_id};
-    return map_find(&m->messages_by_client_id, client_key_hash(&key), &key);
+    struct client_key key = {.m = m, .author = author->number, .client_id = client_id};
+    return map_find(&m->messages_by_client_id, hash_client_id(author->number, client_id), &key);
 }
 
 uint64_t model_message_count(const struct model *m)
@@ -217,16 +238,35 @@ void state_release_message(struct model *m, struct message *msg)
     slab_free(&m->messages_memory, msg, size);
 }
 
-void state_forget_message(struct model *m, struct message *msg)
+void state_prefetch_message(const struct model *m, const struct message *msg)
 {
-    map_remove(&m->messages_by_id, uuid_hash(&msg->id), &msg->id);
-    if (msg->client_id_len > 0) {
-        struct client_key key = {msg->author, message_client_id(msg)};
-        map_remove(&m->messages_by_client_id, client_key_hash(&key), &key);
-    }
-    m->message_count--;
+    map_prefetch(&m->messages_by_id, uuid_hash(&msg->id));
+    if (msg->client_id_len > 0)
+        map_prefetch(&m->messages_by_client_id, hash_by_client_id(msg));
+}
+
+/* Out of the tables, whatever else has its key. */
+static void unindex_message(struct model *m, struct message *msg)
+{
+    struct id_key id = {.this = msg};
+    struct client_key client_id = {.this = msg};
+
+    ENSURE(map_remove(&m->messages_by_id, uuid_hash(&msg->id), &id) == msg);
+    if (msg->client_id_len > 0)
+        ENSURE(map_remove(&m->messages_by_client_id, hash_by_client_id(msg), &client_id) == msg);
+}
+
+void state_drop_message(struct model *m, struct message *msg)
+{
+    unindex_message(m, msg);
     explicit_bzero(msg->texts, (size_t)msg->client_id_len + msg->data_len);
     state_free_message(m, msg);
+}
+
+void state_forget_message(struct model *m, struct message *msg)
+{
+    m->message_count--;
+    state_drop_message(m, msg);
 }
 
 void state_free_message(struct model *m, struct message *msg)
@@ -236,23 +276,24 @@ void state_free_message(struct model *m, struct message *msg)
     state_release_message(m, msg);
 }
 
-void state_readdress_message(struct model *m, struct message *msg)
+void state_readdress_message(struct model *m, struct message *old, struct message *msg)
 {
     vec_set(&state_group(m, msg->group)->messages, msg->seq - 1, msg);
-    uint64_t hash = uuid_hash(&msg->id);
-    ENSURE(map_remove(&m->messages_by_id, hash, &msg->id) != NULL);
-    map_add(&m->messages_by_id, hash, msg);
-    if (msg->client_id_len == 0)
-        return;
-    struct client_key key = {msg->author, message_client_id(msg)};
-    hash = client_key_hash(&key);
-    ENSURE(map_remove(&m->messages_by_client_id, hash, &key) != NULL);
-    map_add(&m->messages_by_client_id, hash, msg);
+    unindex_message(m, old);
+    map_add(&m->messages_by_id, uuid_hash(&msg->id), msg);
+    if (msg->client_id_len > 0)
+        map_add(&m->messages_by_client_id, hash_by_client_id(msg), msg);
+}
+
+static bool index_id(struct model *m, struct message *msg)
+{
+    struct id_key key = {.m = m, .id = &msg->id};
+    return map_add_new(&m->messages_by_id, uuid_hash(&msg->id), &key, msg);
 }
 
 static bool index_client_id(struct model *m, struct message *msg, uint64_t hash)
 {
-    struct client_key key = {msg->author, message_client_id(msg)};
+    struct client_key key = {.m = m, .author = msg->author, .client_id = message_client_id(msg)};
     return map_add_new(&m->messages_by_client_id, hash, &key, msg);
 }
 
@@ -270,29 +311,12 @@ bool state_index_messages(struct model *m, struct message *const *messages, uint
     }
     for (uint32_t i = 0; i < count; i++) {
         struct message *msg = messages[i];
-        if (!map_add_new(&m->messages_by_id, uuid_hash(&msg->id), &msg->id, msg))
+        if (!index_id(m, msg))
             return false;
         if (msg->client_id_len > 0 && !index_client_id(m, msg, hashes[i]))
             return false;
     }
     return true;
-}
-
-void state_forget_messages(struct model *m, struct group *g)
-{
-    for (uint32_t i = g->expired; i < g->messages.count; i++) {
-        struct message *msg = vec_at(&g->messages, i);
-        /* The tables are larger than any cache, and the message's place in them is at random. */
-        if (i + STATE_BATCH < g->messages.count) {
-            const struct message *soon = vec_at(&g->messages, i + STATE_BATCH);
-            map_prefetch(&m->messages_by_id, uuid_hash(&soon->id));
-            if (soon->client_id_len > 0)
-                map_prefetch(&m->messages_by_client_id, hash_by_client_id(soon));
-        }
-        state_forget_message(m, msg);
-    }
-    vec_release(&g->messages);
-    g->expired = 0;
 }
 
 void state_post(struct model *m, struct member *author, const struct message_source *source,

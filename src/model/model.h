@@ -340,6 +340,12 @@ enum err model_check(const struct model *m, const struct record *r) MUST_CHECK;
 enum err model_commit(struct model *m, uint64_t cursor, uint16_t type, struct bytes payload,
                       const struct event_sink *sink) MUST_CHECK;
 
+/*
+ * What was deleted with its group is there for nobody any more, but its memory is freed by and by:
+ * a little with each commit, and up to `count` messages here. True where more is left.
+ */
+bool model_reclaim(struct model *m, uint32_t count);
+
 /* ---- looking
  * ------------------------------------------------------------------------------------- */
 

@@ -463,6 +463,7 @@ void model_save(const struct model *m, model_save_fn *fn, void *ctx)
 {
     struct saver s = {.fn = fn, .ctx = ctx};
     uint64_t members = 0; /* also of groups that were deleted */
+    uint64_t gone, gone_client_ids;
 
     for (uint32_t i = 0; i < m->groups.count; i++)
         members += ((const struct group *)vec_at(&m->groups, i))->members.count;
@@ -473,7 +474,8 @@ void model_save(const struct model *m, model_save_fn *fn, void *ctx)
     buf_add_varint(&s.buf, m->groups.count);
     buf_add_varint(&s.buf, members);
     buf_add_varint(&s.buf, m->message_count);
-    buf_add_varint(&s.buf, map_count(&m->messages_by_client_id));
+    state_count_reclaim(m, &gone, &gone_client_ids);
+    buf_add_varint(&s.buf, map_count(&m->messages_by_client_id) - gone_client_ids);
     flush(&s, SAVED_head);
     s.places = xmalloc(m->users.count * sizeof *s.places);
     for (uint32_t i = 0; i < m->users.count; i++)

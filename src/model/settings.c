@@ -151,7 +151,7 @@ void state_bury(struct model *m, struct group *g)
         state_forget_grant(mb);
         bury_member(m, mb);
     }
-    state_forget_messages(m, g);
+    state_reclaim(m, g);
     state_free_amends(&g->notices->amends);
     state_free_mentions(&g->notices->mentions);
     for (uint32_t i = 0; i < g->changes.count; i++)

@@ -10,7 +10,8 @@
 #include "base/sorted.h"
 #include "model/model.h"
 
-struct load; /* load.c's */
+struct load;    /* load.c's */
+struct reclaim; /* reclaim.c's */
 
 struct model {
     uint64_t cursor;
@@ -28,6 +29,7 @@ struct model {
     struct map members; /* by group and user number */
     struct map messages_by_id;
     struct map messages_by_client_id; /* those that have one, by author and client_id */
+    struct reclaim *reclaim;          /* reclaim.c: messages that are in these tables, and gone */
     struct slab messages_memory;
     uint64_t message_bytes;     /* of memory, of all messages */
     uint64_t message_bytes_max; /* the most that there ever were */
@@ -149,8 +151,11 @@ bool state_index_direct(struct model *m, struct group *g) MUST_CHECK;
 /* Takes them out of the tables by id and by group and user. */
 void state_unindex_group(struct model *m, const struct group *g);
 void state_unindex_member(struct model *m, const struct member *mb);
-/* message.c: frees all messages of the group. */
-void state_forget_messages(struct model *m, struct group *g);
+/* reclaim.c: all messages of the group, which is deleted, are gone, and freed by and by. */
+void state_reclaim(struct model *m, struct group *g);
+/* How many of these wait, and how many of them have a client_id: a walk through all. */
+void state_count_reclaim(const struct model *m, uint64_t *messages, uint64_t *client_ids);
+void state_free_reclaim(struct model *m);
 
 /* Makes the group's notices where there are none. */
 struct notices *state_notices(struct group *g);
@@ -214,8 +219,8 @@ void state_free_amendment(const struct message *msg);
  * without what is there. */
 struct message *state_alloc_message(struct model *m, size_t texts_len, unsigned addresses);
 void state_release_message(struct model *m, struct message *msg);
-/* The message has another address now. */
-void state_readdress_message(struct model *m, struct message *msg);
+/* The message `old` is `msg` now, which is not freed. */
+void state_readdress_message(struct model *m, struct message *old, struct message *msg);
 
 /* Puts up to STATE_BATCH messages into the tables; false where an id or client_id is there already.
  * Several at a time wait for memory together, and the tables are far larger than any cache. */
@@ -237,5 +242,9 @@ void state_free_message(struct model *m, struct message *msg);
 /* The message goes from the tables, with all that belongs to it and to nothing else, and its memory
  * with it; from the lists it is gone already, or goes now. */
 void state_forget_message(struct model *m, struct message *msg);
+/* The same of one that does not count any more. */
+void state_drop_message(struct model *m, struct message *msg);
+/* Fetches the message's places in the tables into the cache. */
+void state_prefetch_message(const struct model *m, const struct message *msg);
 
 #endif

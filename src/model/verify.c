@@ -341,6 +341,7 @@ void model_verify(const struct model *m)
 {
     struct counts counts = {0};
     uint32_t deleted = 0, direct = 0;
+    uint64_t gone, gone_client_ids;
 
     for (uint32_t i = 0; i < m->users.count; i++)
         verify_user(m, vec_at(&m->users, i), i + 1, &counts);
@@ -366,8 +367,9 @@ void model_verify(const struct model *m)
     ENSURE(map_count(&m->sessions_by_id) == counts.sessions);
     ENSURE(map_count(&m->sessions_by_token) == counts.sessions);
     ENSURE(map_count(&m->members) == counts.members);
-    ENSURE(map_count(&m->messages_by_id) == counts.messages);
-    ENSURE(map_count(&m->messages_by_client_id) == counts.client_ids);
+    state_count_reclaim(m, &gone, &gone_client_ids);
+    ENSURE(map_count(&m->messages_by_id) == counts.messages + gone);
+    ENSURE(map_count(&m->messages_by_client_id) == counts.client_ids + gone_client_ids);
     ENSURE(m->message_count == counts.messages);
     ENSURE(m->limited_groups == counts.limited);
 }
