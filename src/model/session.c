@@ -50,9 +50,10 @@ const struct session *model_session_by_token(const struct model *m, const struct
     return map_find(&m->sessions_by_token, token_hash(token), token);
 }
 
+/* An id of zeros is nobody's: in sessions_end it says that no session stays. */
 enum err check_session_create(const struct model *m, const struct record_session_create *r)
 {
-    if (state_person(m, r->user) == NULL || r->platform >= PLATFORM_COUNT ||
+    if (state_person(m, r->user) == NULL || r->platform >= PLATFORM_COUNT || uuid_is_zero(&r->id) ||
         model_session_by_id(m, &r->id) != NULL || model_session_by_token(m, &r->token) != NULL)
         return ERR_refused;
     return ERR_ok;

@@ -27,6 +27,15 @@ static void test_fields_are_kept(void **state)
     assert_int_equal(w->told_count, 0);
 }
 
+/* A record that ends all sessions but none would leave this one. */
+static void test_an_id_of_zeros_is_none(void **state)
+{
+    struct world *w = *state;
+    struct record r = world_session_record(w, world_user(w, "anna"));
+    r.session_create.id = (struct uuid){0};
+    assert_int_equal(world_commit(w, &r), ERR_refused);
+}
+
 static void test_texts_may_be_empty(void **state)
 {
     struct world *w = *state;
@@ -236,15 +245,11 @@ static void test_sessions_are_ended(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(test_fields_are_kept),
-        WORLD_TEST(test_texts_may_be_empty),
-        WORLD_TEST(test_newest_first),
-        WORLD_TEST(test_replaced_session_ends),
-        WORLD_TEST(test_ends_only_ones_own),
-        WORLD_TEST(test_no_more_than_sessions_max),
-        WORLD_TEST(test_refused),
-        WORLD_TEST(test_never_more_than_the_limit),
-        WORLD_TEST(test_sessions_are_ended),
+        WORLD_TEST(test_fields_are_kept),           WORLD_TEST(test_an_id_of_zeros_is_none),
+        WORLD_TEST(test_texts_may_be_empty),        WORLD_TEST(test_newest_first),
+        WORLD_TEST(test_replaced_session_ends),     WORLD_TEST(test_ends_only_ones_own),
+        WORLD_TEST(test_no_more_than_sessions_max), WORLD_TEST(test_refused),
+        WORLD_TEST(test_never_more_than_the_limit), WORLD_TEST(test_sessions_are_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
