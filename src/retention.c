@@ -25,7 +25,7 @@ static uint32_t due(const struct retention *r, const struct group *g, int64_t no
     if (days == 0)
         return 0;
     while (count < most && (msg = group_message(g, g->expired + count + 1)) != NULL &&
-           msg->time < until)
+           message_time(msg) < until)
         count++;
     return count;
 }

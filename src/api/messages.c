@@ -151,7 +151,7 @@ static void answer_message(struct api *a, struct conn *c, const struct message *
     BUF_ADD_LIT(out, ",\"seq\":");
     json_add_uint(out, msg->seq);
     BUF_ADD_LIT(out, ",\"timestamp\":");
-    json_add_int(out, msg->time);
+    json_add_int(out, message_time(msg));
     BUF_ADD_LIT(out, ",\"cursor\":");
     json_add_uint(out, msg->cursor);
     if (duplicate)

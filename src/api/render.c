@@ -222,7 +222,7 @@ void render_sent_of_posted(struct buf *out, size_t shared, const struct message 
 
 void render_sent(struct buf *out, const struct model *m, const struct message *msg, bool duplicate)
 {
-    open_event(out, 21, msg->cursor, msg->time);
+    open_event(out, 21, msg->cursor, message_time(msg));
     add_message_place(out, msg, model_group(m, msg->group));
     add_sent(out, msg, duplicate);
     LIT("}}");
@@ -291,7 +291,7 @@ void render_ok(struct buf *out, const struct reply *reply, int64_t time, const s
         add_message_place(out, msg, model_group(m, msg->group));
         add_sent(out, msg, duplicate);
         LIT(",\"timestamp\":");
-        json_add_int(out, msg->time);
+        json_add_int(out, message_time(msg));
         LIT(",\"cursor\":");
         json_add_uint(out, msg->cursor);
     }

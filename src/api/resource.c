@@ -269,7 +269,7 @@ void resource_message(struct buf *out, const struct model *m, const struct messa
     LIT(",\"data\":");
     json_add_string(out, message_data(msg));
     LIT(",\"timestamp\":");
-    json_add_int(out, msg->time);
+    json_add_int(out, message_time(msg));
     LIT(",\"cursor\":");
     json_add_uint(out, msg->cursor);
     if (msg->author == reader->number && msg->client_id_len > 0) {

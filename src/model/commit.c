@@ -70,18 +70,6 @@ void model_reset(struct model *m)
     model_init(m);
 }
 
-enum err model_check(const struct model *m, const struct record *r)
-{
-    switch (r->type) {
-#define RECORD(number, name, fields)                                                               \
-    case RECORD_##name:                                                                            \
-        return check_##name(m, &r->name);
-#include "model/record.def"
-#undef RECORD
-    }
-    return ERR_damaged;
-}
-
 /* Every record starts with its time. */
 static int64_t record_time(const struct record *r)
 {
@@ -93,6 +81,20 @@ static int64_t record_time(const struct record *r)
 #undef RECORD
     }
     return 0;
+}
+
+enum err model_check(const struct model *m, const struct record *r)
+{
+    if (record_time(r) > MODEL_TIME_MAX)
+        return ERR_refused;
+    switch (r->type) {
+#define RECORD(number, name, fields)                                                               \
+    case RECORD_##name:                                                                            \
+        return check_##name(m, &r->name);
+#include "model/record.def"
+#undef RECORD
+    }
+    return ERR_damaged;
 }
 
 static void model_apply(struct model *m, const struct record *r, const struct commit *c)
@@ -124,11 +126,11 @@ enum err model_commit(struct model *m, uint64_t cursor, uint16_t type, struct by
     struct record r;
 
     ENSURE(cursor > m->cursor && m->load == NULL);
-    if (!record_decode(type, payload, &r))
+    if (cursor > MODEL_CURSOR_MAX || !record_decode(type, payload, &r))
         return ERR_damaged;
     m->cursor = cursor;
     /* The proposer's clock may have been set back, or be another machine's: time only rises. */
-    if (record_time(&r) > m->time)
+    if (record_time(&r) > m->time && record_time(&r) <= MODEL_TIME_MAX)
         m->time = record_time(&r);
     enum err err = model_check(m, &r);
     if (err == ERR_ok && message_is_there(m, &r))

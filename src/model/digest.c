@@ -143,7 +143,7 @@ static void add_message(struct hash *h, const struct group *g, const struct mess
 {
     add_uuid(h, &msg->id);
     hash_add_u64(h, msg->cursor);
-    hash_add_u64(h, (uint64_t)msg->time);
+    hash_add_u64(h, (uint64_t)message_time(msg));
     hash_add_u64(h, msg->author);
     hash_add_u64(h, msg->previous_own > g->expired ? msg->previous_own : 0);
     hash_add_bytes(h, message_client_id(msg));

@@ -25,8 +25,8 @@ static bool load_head(struct model *m, struct bytes *in)
     struct load l = {.before = SAVED_head};
     uint64_t cursor, time;
 
-    if (m->cursor != 0 || m->users.count > 0 || !varint_take(in, &cursor) ||
-        !take_upto(in, INT64_MAX, &time) || !take_upto(in, UINT32_MAX - 2, &l.users) ||
+    if (m->cursor != 0 || m->users.count > 0 || !take_upto(in, MODEL_CURSOR_MAX, &cursor) ||
+        !take_upto(in, MODEL_TIME_MAX, &time) || !take_upto(in, UINT32_MAX - 2, &l.users) ||
         !varint_take(in, &l.sessions) || !take_upto(in, UINT32_MAX - 2, &l.groups) ||
         !varint_take(in, &l.members) || !varint_take(in, &l.messages) ||
         !varint_take(in, &l.client_ids))

@@ -44,7 +44,7 @@ static bool take_done(const struct model *m, struct bytes *in, const struct mess
                       struct commit *c)
 {
     return take_upto(in, m->cursor, &c->cursor) && c->cursor > msg->cursor &&
-           take_time(m, in, &c->time) && c->time >= msg->time;
+           take_time(m, in, &c->time) && c->time >= message_time(msg);
 }
 
 static bool load_reaction(struct model *m, struct bytes *in, struct message *msg,

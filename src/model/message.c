@@ -208,8 +208,9 @@ struct message *state_new_message(struct model *m, struct member *author,
     struct message *msg = state_alloc_message(m, texts_len, detailed);
 
     *msg = (struct message){.id = source->id,
-                            .cursor = c->cursor,
-                            .time = c->time,
+                            .cursor = c->cursor & MODEL_CURSOR_MAX,
+                            .time_high = (uint16_t)((uint64_t)c->time >> 32),
+                            .time_low = (uint32_t)c->time,
                             .group = g->number,
                             .author = author->user->number,
                             .seq = g->messages.count + 1,

@@ -225,10 +225,16 @@ struct group {
     struct notices *notices; /* NULL while there is nothing in it */
 };
 
+/* What a cursor and a time (milliseconds since 1970: until the year 10889) may be at most. */
+#define MODEL_CURSOR_MAX ((UINT64_C(1) << 48) - 1)
+#define MODEL_TIME_MAX   ((INT64_C(1) << 48) - 1)
+
+/* There are millions of them: no byte is spare. */
 struct message {
     struct uuid id;
-    uint64_t cursor;
-    int64_t time;
+    uint64_t cursor : 48;
+    uint64_t time_high : 16; /* of message_time */
+    uint32_t time_low;
     uint32_t group;  /* number */
     uint32_t author; /* number */
     uint32_t seq;
@@ -413,6 +419,11 @@ struct settings group_first_settings(const struct group *g);
 
 /* Was the member there at `cursor`? */
 bool member_saw(const struct member *mb, uint64_t cursor);
+
+static inline int64_t message_time(const struct message *msg)
+{
+    return (int64_t)((uint64_t)msg->time_high << 32 | msg->time_low);
+}
 
 static inline struct bytes message_client_id(const struct message *msg)
 {

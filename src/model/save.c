@@ -337,13 +337,13 @@ static void save_messages(struct saver *s, const struct group *g)
         flush_full(s, SAVED_messages);
         put_place(s, msg->author);
         buf_add_varint(b, msg->cursor - cursor);
-        buf_add_varint(b, (uint64_t)(msg->time - time));
+        buf_add_varint(b, (uint64_t)(message_time(msg) - time));
         buf_add_u8(b, msg->client_id_len);
         buf_add_varint(b, msg->data_len);
         put_uuid(b, &msg->id);
         buf_add(b, msg->texts, (size_t)msg->client_id_len + msg->data_len);
         cursor = msg->cursor;
-        time = msg->time;
+        time = message_time(msg);
     }
     flush(s, SAVED_messages);
 }

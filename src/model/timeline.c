@@ -115,12 +115,12 @@ static uint64_t change_cursor(const void *element)
 }
 
 /* No event is older than 1970: model_time starts there. */
-static uint64_t message_time(const void *element)
+static uint64_t time_of_message(const void *element)
 {
-    return (uint64_t)((const struct message *)element)->time;
+    return (uint64_t)message_time(element);
 }
 
-static uint64_t change_time(const void *element)
+static uint64_t time_of_change(const void *element)
 {
     return (uint64_t)((const struct change *)element)->time;
 }
@@ -178,7 +178,7 @@ static void event_of_message(const struct timeline *t, const struct group *g,
 {
     *out = (struct event){.type = EVENT_message_posted,
                           .cursor = msg->cursor,
-                          .time = msg->time,
+                          .time = message_time(msg),
                           .group = g,
                           .user = model_user(t->m, msg->author),
                           .message = msg};
@@ -516,10 +516,10 @@ static uint64_t last_cursor_until(const struct group *g, int64_t time)
 {
     uint64_t cursor = 0;
 
-    uint32_t count = first_above(&g->messages, g->expired, (uint64_t)time, message_time);
+    uint32_t count = first_above(&g->messages, g->expired, (uint64_t)time, time_of_message);
     if (count > g->expired)
         cursor = message_cursor(vec_at(&g->messages, count - 1));
-    count = first_above(&g->changes, 0, (uint64_t)time, change_time);
+    count = first_above(&g->changes, 0, (uint64_t)time, time_of_change);
     if (count > 0 && change_cursor(vec_at(&g->changes, count - 1)) > cursor)
         cursor = change_cursor(vec_at(&g->changes, count - 1));
     return cursor;

@@ -210,7 +210,7 @@ static void verify_messages(const struct model *m, const struct group *g, struct
         const struct message *msg = vec_at(&g->messages, i);
         const struct user *author = model_user(m, msg->author);
         ENSURE(msg->seq == i + 1 && msg->group == g->number);
-        ENSURE(msg->cursor > cursor && msg->cursor <= m->cursor && msg->time >= time);
+        ENSURE(msg->cursor > cursor && msg->cursor <= m->cursor && message_time(msg) >= time);
         const struct member *mb = author != NULL ? model_member(m, g, author) : NULL;
         ENSURE(mb != NULL && member_saw(mb, msg->cursor));
         ENSURE(model_message_by_id(m, &msg->id) == msg);
@@ -221,7 +221,7 @@ static void verify_messages(const struct model *m, const struct group *g, struct
         mentions += msg->detailed ? verify_details(m, g, msg) : 0;
         deleted += msg->deleted;
         cursor = msg->cursor;
-        time = msg->time;
+        time = message_time(msg);
     }
     verify_amends(g, things, deleted);
     verify_mentions(g, mentions);

@@ -24,9 +24,9 @@ static void test_new_model_is_empty(void **state)
 static void test_time_only_rises(void **state)
 {
     struct world *w = *state;
-    static const int64_t clock[] = {5000, 4000, INT64_MIN, 0, 5000, 5001, -1, INT64_MAX, 1};
-    static const int64_t wanted[] = {5000, 5000, 5000,      5000,     5000,
-                                     5001, 5001, INT64_MAX, INT64_MAX};
+    static const int64_t clock[] = {5000, 4000, INT64_MIN, 0, 5000, 5001, -1, MODEL_TIME_MAX, 1};
+    static const int64_t wanted[] = {5000, 5000, 5000,           5000,          5000,
+                                     5001, 5001, MODEL_TIME_MAX, MODEL_TIME_MAX};
     char name[] = "a";
     for (size_t i = 0; i < COUNT_OF(clock); i++, name[0]++) {
         struct record r = world_user_record(w, name);
@@ -35,6 +35,32 @@ static void test_time_only_rises(void **state)
         assert_true(model_time(w->m) == wanted[i]);
         assert_true(model_user(w->m, (uint32_t)i + 1)->created_at == wanted[i]);
     }
+}
+
+/* No clock says that; and time would stand still for ever. */
+static void test_a_time_that_never_comes(void **state)
+{
+    struct world *w = *state;
+    struct record r = world_user_record(w, "anna");
+    r.user_create.time = MODEL_TIME_MAX + 1;
+    assert_int_equal(model_check(w->m, &r), ERR_refused);
+    assert_int_equal(world_commit(w, &r), ERR_refused);
+    assert_int_equal(model_time(w->m), 0);
+    r.user_create.time = MODEL_TIME_MAX;
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+}
+
+/* A message keeps its time and its cursor whole. */
+static void test_the_last_time_and_cursor(void **state)
+{
+    struct world *w = *state;
+    world_users(w, 1);
+    world_group(w, 1, WORLD_U32S(1));
+    w->cursor = MODEL_CURSOR_MAX - 1;
+    w->now = MODEL_TIME_MAX;
+    const struct message *msg = world_post(w, 1, 1, "the last");
+    assert_true(msg->cursor == MODEL_CURSOR_MAX);
+    assert_true(message_time(msg) == MODEL_TIME_MAX);
 }
 
 /* A refused record takes its number and its time, and nothing else. */
@@ -92,11 +118,11 @@ static void test_cursors_may_jump(void **state)
     world_user(w, "berta");
     assert_int_equal(model_user(w->m, 2)->cursor, 100);
     assert_int_equal(model_cursor(w->m), 100);
-    w->cursor = UINT64_C(1) << 60;
+    w->cursor = UINT64_C(1) << 40;
     world_group(w, 1, WORLD_U32S(1, 2));
     world_post(w, 1, 1, "x");
     assert_int_equal(world_mark(w, 1, 2, 1, WORLD_READ), ERR_ok);
-    assert_true(model_cursor(w->m) == (UINT64_C(1) << 60) + 3);
+    assert_true(model_cursor(w->m) == (UINT64_C(1) << 40) + 3);
 }
 
 /* Runs in a child: a cursor that does not rise is a bug of the caller. */
@@ -171,9 +197,10 @@ static void test_told_after_the_change(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(test_new_model_is_empty),    WORLD_TEST(test_time_only_rises),
-        WORLD_TEST(test_refused_record),        WORLD_TEST(test_damaged_changes_nothing),
-        WORLD_TEST(test_cursors_may_jump),      WORLD_TEST(test_cursors_must_rise),
+        WORLD_TEST(test_new_model_is_empty),      WORLD_TEST(test_time_only_rises),
+        WORLD_TEST(test_a_time_that_never_comes), WORLD_TEST(test_the_last_time_and_cursor),
+        WORLD_TEST(test_refused_record),          WORLD_TEST(test_damaged_changes_nothing),
+        WORLD_TEST(test_cursors_may_jump),        WORLD_TEST(test_cursors_must_rise),
         WORLD_TEST(test_told_after_the_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -294,8 +294,9 @@ static void test_message_and_change(void **state)
     struct group *g = state_group(w->m, 1);
     struct message *msg = vec_at(&g->messages, 0);
     SEEN(msg->id.b[0]);
-    SEEN(msg->cursor);
-    SEEN(msg->time);
+    assert_seen(w, (uint8_t *)msg + sizeof msg->id, "cursor");
+    assert_seen(w, (uint8_t *)msg + sizeof msg->id + 6, "time_high");
+    SEEN(msg->time_low);
     SEEN(msg->author);
     SEEN(msg->previous_own);
     assert_seen(w, &msg->texts[0], "client_id");

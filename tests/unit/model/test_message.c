@@ -19,7 +19,7 @@ static void test_fields_are_kept(void **state)
     assert_null(model_message_by_client_id(w->m, model_user(w->m, 2), BYTES("")));
     assert_true(uuid_equal(&msg->id, &r.message_post.id));
     assert_int_equal(msg->cursor, 5);
-    assert_int_equal(msg->time, 1040);
+    assert_int_equal(message_time(msg), 1040);
     assert_int_equal(msg->group, 1);
     assert_int_equal(msg->author, 2);
     assert_int_equal(msg->seq, 1);

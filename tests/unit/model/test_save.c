@@ -180,7 +180,7 @@ static void test_large(void **state)
         world_post(w, 1, 1 + (uint32_t)i % 2, "a text of some length");
     r = world_post_record(w, 1, 3, "", "");
     r.message_post.data = bytes_of(text, large);
-    r.message_post.time = INT64_MAX;
+    r.message_post.time = MODEL_TIME_MAX;
     assert_int_equal(world_commit(w, &r), ERR_ok);
     world_post(w, 1, 1, "");
     for (int i = 0; i < 12000; i++) {

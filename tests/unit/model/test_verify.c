@@ -147,7 +147,7 @@ static void fill(struct world *w)
     D(message_group, message(w, 2)->group = 2)                                                     \
     D(message_cursor, message(w, 2)->cursor = 1)                                                   \
     D(message_cursor_future, message(w, 4)->cursor = w->cursor + 1)                                \
-    D(message_time, message(w, 2)->time = 0)                                                       \
+    D(message_time, message(w, 2)->time_low = 0)                                                   \
     D(message_author, message(w, 2)->author = 5)                                                   \
     D(message_author_none, message(w, 2)->author = 99)                                             \
     D(message_author_other, message(w, 2)->author = 1)                                             \
