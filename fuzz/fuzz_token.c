@@ -64,17 +64,37 @@ static void check_taken(struct bytes token, const struct uuid *user_id)
 #define NOW   1700000000
 #define AHEAD 86400
 
-/* A part of a token that was taken, as jansson reads it. */
+/* A part of a token that was taken, as jansson reads it: NULL where it cannot, for a number beyond
+ * what it can hold or a NUL in a name, which are none that anybody looks at. */
 static json_t *part_of(struct bytes part)
 {
     uint8_t text[APP_TOKEN_MAX];
     long len = crypto_base64_decode(part, text, sizeof text);
+    json_error_t error;
 
     ENSURE(len > 0);
-    json_t *v =
-        json_loadb((const char *)text, (size_t)len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    json_t *v = json_loadb((const char *)text, (size_t)len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
+                           &error);
+    if (v == NULL) {
+        enum json_error_code why = json_error_code(&error);
+        ENSURE(why == json_error_numeric_overflow || why == json_error_null_byte_in_key);
+        return NULL;
+    }
     ENSURE(json_is_object(v));
     return v;
+}
+
+static void check_claims(const json_t *header_part, const json_t *claims, struct bytes sub)
+{
+    const json_t *who = json_object_get(claims, "sub");
+    json_int_t exp = json_integer_value(json_object_get(claims, "exp"));
+
+    ENSURE(bytes_equal(bytes_cstr(json_string_value(json_object_get(header_part, "alg"))),
+                       BYTES("HS256")));
+    ENSURE(json_object_get(header_part, "crit") == NULL && json_object_get(claims, "aud") == NULL);
+    ENSURE(exp > NOW && exp <= NOW + AHEAD);
+    ENSURE(json_is_string(who) && sub.len > 0);
+    ENSURE(bytes_equal(sub, bytes_of(json_string_value(who), json_string_length(who))));
 }
 
 static void check_taken_of_app(struct bytes token, struct bytes sub)
@@ -86,14 +106,8 @@ static void check_taken_of_app(struct bytes token, struct bytes sub)
     ENSURE(second != NULL && token.p + token.len - second == 44);
     json_t *header_part = part_of(bytes_of(token.p, (size_t)(first - token.p)));
     json_t *claims = part_of(bytes_of(first + 1, (size_t)(second - first - 1)));
-    const json_t *who = json_object_get(claims, "sub");
-    json_int_t exp = json_integer_value(json_object_get(claims, "exp"));
-    ENSURE(bytes_equal(bytes_cstr(json_string_value(json_object_get(header_part, "alg"))),
-                       BYTES("HS256")));
-    ENSURE(json_object_get(header_part, "crit") == NULL && json_object_get(claims, "aud") == NULL);
-    ENSURE(exp > NOW && exp <= NOW + AHEAD);
-    ENSURE(json_is_string(who) && sub.len > 0);
-    ENSURE(bytes_equal(sub, bytes_of(json_string_value(who), json_string_length(who))));
+    if (header_part != NULL && claims != NULL)
+        check_claims(header_part, claims, sub);
     json_decref(header_part);
     json_decref(claims);
 }

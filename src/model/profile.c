@@ -50,8 +50,9 @@ static void wipe(struct bytes s)
 
 static uint8_t *copy(uint8_t *to, struct bytes s)
 {
-    if (s.len > 0)
-        memcpy(to, s.p, s.len);
+    if (s.len == 0)
+        return to;
+    memcpy(to, s.p, s.len);
     return to + s.len;
 }
 
