@@ -1,11 +1,13 @@
 """DELETE /users/me: what names somebody goes at once, and what they wrote soon after, for whoever is
 there, for whoever comes back, and from the disk."""
+import re
 import threading
 import time
 
 import pytest
 
 from kit.app import App, AppUser, key_file
+from kit.faults import ERRORS, Faults, build
 from kit.people import Rest, User, assert_error
 from kit.server import PATIENCE, run
 from kit.socket import SEND, T_ERASED, T_LEFT, T_MESSAGE
@@ -179,6 +181,101 @@ def test_it_goes_on_after_a_kill(new_server, snapshot):
     server.restart(9)
     wait_until_erased(bert, groups)
     rest.close()
+
+
+# ---- a disk that refuses ---------------------------------------------------------------------------
+
+MINE = 300   # messages in each of three groups: eight batches
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("faults"))
+
+
+class Refused:
+    """Anna is to be erased, and below the server the disk can be made to fail; Bert watches."""
+
+    def __init__(self, new_server, faults):
+        self.faults = faults
+        self.server = new_server(env=faults.environment(), snapshot_after="0", send_rate="0")
+        self.rest = Rest(self.server)
+        self.anna, self.bert = User(self.rest), User(self.rest)
+        self.groups = [self.anna.group(self.bert) for _ in range(3)]
+        socket = self.anna.connect()
+        for number in range(MINE):
+            for group in self.groups:
+                socket.rpc(SEND, {"group_id": group, "data": f"number {number}"})
+        socket.fence()
+        self.phone = self.bert.device()
+        self.watcher = self.phone.connect()
+        self.begin = self.watcher.info()["cursor"]
+
+    def until(self, rule, count):
+        """That the rule was met so often."""
+        end = time.monotonic() + PATIENCE
+        while self.faults.hits(rule) < count:
+            assert time.monotonic() < end, self.faults.hits(rule)
+            time.sleep(0.02)
+
+    def is_whole(self, events):
+        """Each group was left once, and each message deleted once, whatever was tried again."""
+        left = [e.body["group_id"] for e in events if e.type == T_LEFT]
+        deleted = [(e.body["group_id"], e.body["seq"]) for e in events if e.type == T_ERASED]
+        assert sorted(left) == sorted(self.groups)
+        assert sorted(deleted) == sorted((group, seq + 1) for group in self.groups
+                                         for seq in range(MINE))
+
+    def check(self):
+        wait_until_erased(self.bert, self.groups)
+        assert_error(self.bert.call("GET", f"/users/{self.anna.id}"), 404, "user_not_found")
+        again = self.phone.connect()
+        self.is_whole(again.catch_up(self.begin))
+
+
+@pytest.fixture
+def refused(new_server, shim, tmp_path):
+    made = Refused(new_server, Faults(shim, tmp_path))
+    yield made
+    made.rest.close()
+
+
+@pytest.mark.parametrize("writes", [1, 2, 3, 5, 8])
+def test_a_full_disk_holds_it_up(refused, writes):
+    """So many writes pass: the first is what was asked for; the groups and the messages follow. What
+    is refused is asked for again while there is no room, and goes once there is."""
+    server, bert = refused.server, refused.bert
+    rule = refused.faults.fail("pwrite", ERRORS["ENOSPC"], name=".log", skip=writes)
+    erase(refused.anna)
+    refused.until(rule, 3)
+    assert server.err.wait(re.compile("changes are refused until there is room"))
+    assert pending(bert, refused.groups)
+    assert_error(bert.call("POST", "/groups", {"name": "g", "user_ids": []}), 503, "disk_full")
+    # Nobody who is there is told of what did not become durable.
+    seen = refused.watcher.fence()
+    assert len(seen) == len([e for e in seen if e.type in (T_LEFT, T_ERASED)])
+    assert [e.raw for e in refused.phone.connect().catch_up(refused.begin)] == [e.raw for e in seen]
+    refused.faults.end()
+    seen += refused.watcher.take(3 + 3 * MINE - len(seen))
+    refused.is_whole(seen)
+    refused.check()
+
+
+@pytest.mark.parametrize("kill", [15, 9])
+def test_a_disk_that_has_failed_ends_it_until_the_next_start(refused, kill):
+    """After a sync that failed nothing is written any more; who is there may read, and the next
+    start does the rest."""
+    server, bert = refused.server, refused.bert
+    rule = refused.faults.fail("fdatasync", ERRORS["EIO"], name=".log", skip=3, times=1)
+    erase(refused.anna)
+    refused.until(rule, 1)
+    assert server.err.wait(re.compile("no more changes are taken until a restart"))
+    assert pending(bert, refused.groups)
+    assert_error(bert.call("POST", "/groups", {"name": "g", "user_ids": []}), 503, "read_only")
+    assert_error(refused.rest.call("POST", "/login", refused.anna.account()), 401, "bad_credentials")
+    refused.faults.end()
+    server.restart(kill)
+    refused.check()
 
 
 def pending(user, groups):
