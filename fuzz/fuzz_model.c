@@ -228,6 +228,13 @@ static const struct member *member_of(const struct model *m, const struct group 
     return model_member(m, g, u);
 }
 
+/* At the time of the event; or at any, where it says that the group is no more. */
+static bool was_there(const struct model *m, const struct event *e, const struct user *u)
+{
+    const struct member *mb = member_of(m, e->group, u);
+    return mb != NULL && (e->type == EVENT_group_deleted || member_saw(mb, e->cursor));
+}
+
 /* In order, all seen by the user, and at its end where the model is. */
 static uint32_t read_timeline(const struct model *m, struct timeline *t, const struct user *u)
 {
@@ -238,7 +245,7 @@ static uint32_t read_timeline(const struct model *m, struct timeline *t, const s
     for (; timeline_next(t, &e); count++) {
         ENSURE(e.cursor >= cursor && e.cursor <= model_cursor(m) && e.time <= model_time(m));
         ENSURE(e.cursor > cursor || e.to == u);
-        ENSURE(member_saw(member_of(m, e.group, u), e.cursor));
+        ENSURE(was_there(m, &e, u));
         ENSURE(e.group->deleted == (e.type == EVENT_group_deleted));
         /* More of the same cursor may follow. */
         ENSURE(timeline_position(t) + 1 >= e.cursor && timeline_position(t) <= model_cursor(m));
@@ -285,7 +292,7 @@ static void read_on(struct past *h, unsigned events)
         }
         ENSURE(e.cursor >= h->told && e.cursor <= model_cursor(h->m));
         ENSURE(e.type != EVENT_message_posted || e.cursor > h->told);
-        ENSURE(member_saw(member_of(h->m, e.group, h->reader), e.cursor));
+        ENSURE(was_there(h->m, &e, h->reader));
         ENSURE(e.group->deleted == (e.type == EVENT_group_deleted));
         touch(&e);
         h->told = e.cursor;

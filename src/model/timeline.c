@@ -325,11 +325,15 @@ static bool receipt_next(const struct timeline *t, struct source *s, struct even
 
 /* ---- notices --------------------------------------------------------------------------------- */
 
+static bool is_of_round(const struct timeline *t, uint64_t cursor, int64_t time)
+{
+    return cursor > t->position && cursor <= t->horizon && time > t->newer_than;
+}
+
 static bool notice_counts(const struct timeline *t, const struct member *own, uint64_t cursor,
                           int64_t time)
 {
-    return cursor > t->position && cursor <= t->horizon && time > t->newer_than &&
-           member_saw(own, cursor);
+    return is_of_round(t, cursor, time) && member_saw(own, cursor);
 }
 
 /*
@@ -363,22 +367,26 @@ static void add_notice(struct timeline *t, const struct member *own, enum event_
 {
     const struct notices *n = own->group->notices;
 
-    if (n->cursor != 0 && notice_counts(t, own, n->cursor, n->time))
-        heap_push(t, (struct source){.cursor = n->cursor,
-                                     .time = n->time,
-                                     .member = own,
-                                     .by = n->by,
-                                     .notice = (uint8_t)type});
+    heap_push(t, (struct source){.cursor = n->cursor,
+                                 .time = n->time,
+                                 .member = own,
+                                 .by = n->by,
+                                 .notice = (uint8_t)type});
 }
 
+/* The end is for those too who had gone before: whether they have heard of that nobody knows, and
+ * their going went with all that the group could tell. */
 static void add_notices(struct timeline *t, const struct member *own)
 {
+    const struct notices *n = own->group->notices;
+
     if (own->group->deleted) {
-        if (own->membership == MEMBERSHIP_ENDED)
+        if (is_of_round(t, n->cursor, n->time))
             add_notice(t, own, EVENT_group_deleted);
         return;
     }
-    add_notice(t, own, EVENT_group_changed);
+    if (n->cursor != 0 && notice_counts(t, own, n->cursor, n->time))
+        add_notice(t, own, EVENT_group_changed);
     add_grants(t, own);
 }
 

@@ -305,7 +305,10 @@ static inline void naive_delete(struct naive *n, uint32_t group)
         return;
     naive_notice(n, naive_event_now(n, EVENT_group_deleted, group, by));
     for (uint32_t i = 0; i < n->event_count; i++) {
-        if (n->events[i].group != group)
+        /* Whoever has been there hears of it later: everybody came with an event that they saw. */
+        if (n->events[i].group == group)
+            n->notice[group].seen |= n->events[i].seen;
+        else
             n->events[kept++] = n->events[i];
     }
     n->event_count = kept;
