@@ -12,8 +12,8 @@
  * since then, once. From the beginning ("all"): each own message that was delivered or read comes
  * with its newest receipt, at that receipt's cursor (several messages with the same receipt: newest
  * first). A mark that moved while the user was away from the group is not told, not even its
- * earlier places: they are not kept. Of a group that was deleted its end is told, to everybody who has
- * ever been in it, and nothing else.
+ * earlier places: they are not kept. Of a group that was deleted its end is told, to everybody who
+ * has ever been in it, and nothing else.
  */
 #ifndef MODEL_TIMELINE_H
 #define MODEL_TIMELINE_H
