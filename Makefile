@@ -331,7 +331,7 @@ coverage: deps-test
 # The sanitizers do not see a byte that is read before it is written. Left out is what tries so much
 # that it takes minutes here, or measures what valgrind itself changes (memory, descriptors, threads).
 VALGRIND_OUT  := base/test_map base/test_text base/test_json_read base/test_ensure model/test_digest \
-                 model/test_save model/test_timeline net/test_listener
+                 model/test_save model/test_save_messages model/test_timeline net/test_listener
 VALGRIND_BINS := $(filter-out $(VALGRIND_OUT:%=$(BUILD)/unit/%),$(foreach r,base model net,$(call unit_bin,$(r)))) \
                  $(BUILD)/unit/log/test_frame $(BUILD)/unit/log/test_window $(BUILD)/unit/log/test_memory
 check-valgrind: $(VALGRIND_BINS)
