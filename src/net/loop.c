@@ -43,6 +43,8 @@ struct loop {
 
 _Static_assert(sizeof(ev_io) <= sizeof(struct loop_io), "loop_io holds an ev_io");
 _Static_assert(_Alignof(ev_io) <= _Alignof(struct loop_io), "loop_io is aligned as an ev_io");
+_Static_assert(sizeof(ev_timer) <= sizeof(struct loop_timer), "loop_timer holds an ev_timer");
+_Static_assert(_Alignof(ev_timer) <= _Alignof(struct loop_timer), "and is aligned as one");
 _Static_assert(LOOP_READ == EV_READ && LOOP_WRITE == EV_WRITE, "events need no translation");
 
 /* libev runs this before any other callback of a turn, since its priority is the highest. */
@@ -168,6 +170,30 @@ void loop_io_set(struct loop *loop, struct loop_io *io, int events)
 void loop_io_stop(struct loop *loop, struct loop_io *io)
 {
     ev_io_stop(loop->ev, (ev_io *)(void *)io);
+}
+
+static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
+{
+    loop_fn fn;
+    (void)ev;
+    (void)events;
+    memcpy(&fn, &w->data, sizeof fn);
+    fn(w);
+}
+
+void loop_timer_start(struct loop *loop, struct loop_timer *timer, uint32_t ms, loop_fn fn)
+{
+    ev_timer *w = (ev_timer *)(void *)timer;
+    loop_timer_stop(loop, timer);
+    ev_timer_init(w, on_timer, ms / 1000.0, 0);
+    memcpy(&w->data, &fn, sizeof fn);
+    ev_now_update(loop->ev); /* else it comes early, by as much as this turn has taken */
+    ev_timer_start(loop->ev, w);
+}
+
+void loop_timer_stop(struct loop *loop, struct loop_timer *timer)
+{
+    ev_timer_stop(loop->ev, (ev_timer *)(void *)timer);
 }
 
 void loop_add_turn_end(struct loop *loop, loop_fn fn, void *ctx)

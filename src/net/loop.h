@@ -22,6 +22,10 @@ struct loop_io {
     _Alignas(8) unsigned char opaque[48]; /* an ev_io; its size is checked in loop.c */
 };
 
+struct loop_timer {
+    _Alignas(8) unsigned char opaque[48]; /* an ev_timer */
+};
+
 typedef void (*loop_io_fn)(void *ctx, int events);
 typedef void (*loop_fn)(void *ctx);
 
@@ -40,6 +44,12 @@ void loop_io_start(struct loop *loop, struct loop_io *io, int fd, int events, lo
 void loop_io_set(struct loop *loop, struct loop_io *io, int events);
 /* Stops; harmless on a stopped or zeroed watcher. Before the descriptor is closed. */
 void loop_io_stop(struct loop *loop, struct loop_io *io);
+
+/* Calls `fn` once, `ms` or more from now, with `timer` itself as ctx: the owner contains it. One
+ * that runs already begins anew; one that is zero may be given. */
+void loop_timer_start(struct loop *loop, struct loop_timer *timer, uint32_t ms, loop_fn fn);
+/* Harmless on one that does not run, or is zero. */
+void loop_timer_stop(struct loop *loop, struct loop_timer *timer);
 
 /* Calls fn at the end of every turn, before the loop waits. At most 8. */
 void loop_add_turn_end(struct loop *loop, loop_fn fn, void *ctx);

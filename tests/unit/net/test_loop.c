@@ -21,6 +21,8 @@ struct fixture {
     int fds[2];
     char log[200];
     int turns, ticks, stop_at;
+    struct loop_timer timer, other;
+    uint64_t started_ns;
 };
 
 static void note(struct fixture *f, const char *word)
@@ -167,6 +169,43 @@ static void test_tick_and_clock(void **state)
     teardown(&f);
 }
 
+static void on_timer(void *ctx)
+{
+    struct fixture *f = (struct fixture *)(void *)((char *)ctx - offsetof(struct fixture, timer));
+    assert_true(clock_mono_ns() - f->started_ns >= 20 * UINT64_C(1000000));
+    note(f, "t");
+    if (++f->ticks == 2)
+        loop_stop(f->loop);
+    f->started_ns = clock_mono_ns();
+    loop_timer_start(f->loop, &f->timer, 20, on_timer);
+}
+
+static void never(void *ctx)
+{
+    (void)ctx;
+    fail_msg("a timer that was stopped");
+}
+
+/* Once a start, not before its time; one that is started again begins anew. */
+static void test_timer(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup(&f);
+    loop_timer_stop(f.loop, &f.other);
+    loop_timer_start(f.loop, &f.other, 0, never);
+    loop_timer_stop(f.loop, &f.other);
+    loop_timer_start(f.loop, &f.timer, 0, never);
+    f.started_ns = clock_mono_ns();
+    loop_timer_start(f.loop, &f.timer, 20, on_timer);
+    f.stop_at = -1;
+    loop_run(f.loop);
+    assert_int_equal(f.ticks, 2);
+    loop_timer_stop(f.loop, &f.timer);
+    loop_timer_stop(f.loop, &f.timer);
+    teardown(&f);
+}
+
 static void on_signal(void *ctx)
 {
     struct fixture *f = ctx;
@@ -249,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_stop_at_the_first_turn_end),
         cmocka_unit_test(test_io_set),
         cmocka_unit_test(test_tick_and_clock),
+        cmocka_unit_test(test_timer),
         cmocka_unit_test(test_signal),
         cmocka_unit_test(test_how_long_turns_took),
     };
