@@ -60,6 +60,13 @@ static uint32_t next_u32(struct input *in)
     return b < 240 ? b % 8 : UINT32_MAX - (b - 240u);
 }
 
+/* A cursor: of the history that an input makes, or behind its end. */
+static uint64_t next_u64(struct input *in)
+{
+    uint8_t b = next(in);
+    return b < 240 ? b : UINT64_MAX - (b - 240u);
+}
+
 static struct uuid next_uuid(struct input *in)
 {
     struct uuid id;

@@ -33,6 +33,7 @@ static bool record_grows(const struct record *r)
     case RECORD_message_send:
     case RECORD_message_update:
     case RECORD_message_react:
+    case RECORD_hook_create:
         return true;
     case RECORD_session_create:
         return uuid_is_zero(&r->session_create.replaces);
@@ -53,6 +54,8 @@ static bool record_grows(const struct record *r)
     case RECORD_receipt_mark:
     case RECORD_messages_expire:
     case RECORD_group_retention:
+    case RECORD_hook_delete:
+    case RECORD_hook_progress:
     case RECORD_session_end:
     case RECORD_sessions_end:
         return false;

@@ -40,6 +40,7 @@ static void model_release(struct model *m)
     sorted_release(&m->names);
     vec_release(&m->users);
     vec_release(&m->erasing);
+    state_free_hooks(m);
     vec_release(&m->groups);
     map_release(&m->users_by_id);
     map_release(&m->users_by_name);
@@ -66,8 +67,11 @@ void model_free(struct model *m)
 
 void model_reset(struct model *m)
 {
+    uint32_t hook_changes = m->hook_changes;
+
     model_release(m);
     model_init(m);
+    m->hook_changes = hook_changes + 1;
 }
 
 /* Every record starts with its time. */

@@ -2,6 +2,7 @@
  * digest: the canonical walk. By number, then in the order of the lists that the journal made;
  * never in the order of a hash table or an address.
  */
+#include "model/hook.h"
 #include "model/state.h"
 
 static void add_uuid(struct hash *h, const struct uuid *u)
@@ -193,6 +194,17 @@ static void add_group(struct hash *h, const struct group *g)
     }
 }
 
+static void add_hook(struct hash *h, const struct hook *hook)
+{
+    add_uuid(h, &hook->id);
+    hash_add_u64(h, hook->cursor);
+    hash_add_u64(h, (uint64_t)hook->created_at);
+    hash_add_u64(h, hook->position);
+    hash_add_bytes(h, hook->url);
+    hash_add_bytes(h, hook->secret);
+    hash_add_bytes(h, bytes_of(hook->types, hook->type_count));
+}
+
 void model_digest(const struct model *m, uint8_t out[static MODEL_DIGEST_LEN])
 {
     struct hash h;
@@ -206,5 +218,9 @@ void model_digest(const struct model *m, uint8_t out[static MODEL_DIGEST_LEN])
     hash_add_u64(&h, m->groups.count);
     for (uint32_t i = 0; i < m->groups.count; i++)
         add_group(&h, vec_at(&m->groups, i));
+    if (m->hooks.count > 0)
+        hash_add_u64(&h, m->hooks.count);
+    for (uint32_t i = 0; i < m->hooks.count; i++)
+        add_hook(&h, vec_at(&m->hooks, i));
     hash_final(&h, out);
 }

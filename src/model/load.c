@@ -5,8 +5,10 @@
  * here. What was refused half-way is still a model that can be freed.
  */
 #include "base/ensure.h"
+#include "model/hook.h"
 #include "model/load_inside.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 /* The counts of the head size the tables, but a damaged head must not take all memory: larger
@@ -166,6 +168,69 @@ static bool load_external(struct model *m, struct bytes *in)
     return true;
 }
 
+/* ---- hooks ----------------------------------------------------------------------------------- */
+
+static bool load_hooks(struct model *m, struct bytes *in)
+{
+    m->load->hooks_begun = true;
+    return take_upto(in, UINT32_MAX, &m->load->hooks) && m->load->hooks > 0;
+}
+
+/* One type of event, where the one before is the last of `types`. */
+static bool take_type(struct bytes *in, struct buf *types)
+{
+    uint32_t before = 0, step;
+
+    if (types->len > 0)
+        memcpy(&before, types->p + types->len - sizeof before, sizeof before);
+    before = le32toh(before);
+    if (!take_u32(in, &step) || step > UINT8_MAX)
+        return false;
+    buf_add_u32le(types, before + step);
+    return true;
+}
+
+static bool take_hook(struct model *m, struct bytes *in, struct buf *types)
+{
+    struct uuid id;
+    uint64_t cursor, position;
+    int64_t time;
+    uint32_t count;
+    struct bytes secret, url;
+
+    if (!take_array(in, id.b, sizeof id.b) || !take_upto(in, m->cursor, &cursor) || cursor == 0 ||
+        !take_time(m, in, &time) || !take_upto(in, m->cursor, &position) || !take_u32(in, &count) ||
+        count > UINT8_MAX)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!take_type(in, types))
+            return false;
+    }
+    struct record_u32s list = {types->p, count};
+    if (!state_hook_types_valid(&list) || !take_text8(in, &secret) || secret.len == 0)
+        return false;
+    url = take_rest(in);
+    const struct hook *before = m->hooks.count > 0 ? vec_at(&m->hooks, m->hooks.count - 1) : NULL;
+    if (url.len == 0 || url.len > HOOK_URL_MAX || model_hook_by_id(m, &id) != NULL ||
+        (before != NULL && cursor <= before->cursor))
+        return false;
+    struct hook *hook = state_add_hook(m, &id, &list, secret, url);
+    hook->cursor = cursor;
+    hook->created_at = time;
+    hook->position = position;
+    m->load->hooks--;
+    return true;
+}
+
+static bool load_hook(struct model *m, struct bytes *in)
+{
+    struct buf types = {0};
+
+    bool fine = m->load->hooks > 0 && take_hook(m, in, &types);
+    buf_release(&types);
+    return fine;
+}
+
 /* ---- the order ------------------------------------------------------------------------------- */
 
 /* Which types may stand behind which. */
@@ -173,7 +238,10 @@ static bool type_fits(const struct load *l, enum saved_type type)
 {
     if (l->last && type != SAVED_external)
         return false;
-    if (l->profiles_over && type != SAVED_externals && type != SAVED_external)
+    if (l->hooks_begun && type != SAVED_hook && type != SAVED_externals && type != SAVED_external)
+        return false;
+    if (l->profiles_over && type != SAVED_hooks && type != SAVED_hook && type != SAVED_externals &&
+        type != SAVED_external)
         return false;
     switch (type) {
     case SAVED_head:
@@ -208,6 +276,10 @@ static bool type_fits(const struct load *l, enum saved_type type)
         return !l->over && l->group.g != NULL && l->before >= SAVED_group && l->before <= type;
     case SAVED_profiles:
         return l->profiles > 0;
+    case SAVED_hooks:
+        return true;
+    case SAVED_hook:
+        return l->hooks_begun;
     case SAVED_externals:
         return true;
     case SAVED_external:
@@ -221,8 +293,8 @@ static bool is_list(enum saved_type type)
 {
     return type >= SAVED_members && type != SAVED_extra && type != SAVED_deleted &&
            type != SAVED_extras && type != SAVED_kept && type != SAVED_kept_count &&
-           type != SAVED_externals && type != SAVED_profile && type != SAVED_erased &&
-           type != SAVED_profiles;
+           type != SAVED_externals && type != SAVED_hooks && type != SAVED_hook &&
+           type != SAVED_profile && type != SAVED_erased && type != SAVED_profiles;
 }
 
 /* One element; the next one of the same record follows where bytes are left. */
@@ -271,6 +343,10 @@ static bool load_element(struct model *m, enum saved_type type, struct bytes *in
         return load_grant(m, in);
     case SAVED_successions:
         return load_succession(m, in);
+    case SAVED_hooks:
+        return load_hooks(m, in);
+    case SAVED_hook:
+        return load_hook(m, in);
     case SAVED_externals:
         return load_externals(m, in);
     case SAVED_external:
@@ -337,7 +413,7 @@ bool model_loaded(struct model *m, uint64_t cursor)
     struct load *l = m->load;
 
     if (l == NULL || m->cursor != cursor || !load_finish_group(m) || l->over != (l->extras > 0) ||
-        l->externals > 0 || l->profiles_over != (l->profiles > 0) ||
+        l->externals > 0 || l->hooks > 0 || l->profiles_over != (l->profiles > 0) ||
         l->kept_over != (l->kept > 0) || m->users.count != l->users ||
         map_count(&m->sessions_by_id) != l->sessions || m->groups.count != l->groups ||
         l->all_members != l->members || m->message_count != l->messages ||

@@ -33,6 +33,8 @@ struct load {
     uint64_t all_members;   /* so far, also of groups that were deleted */
     uint64_t extras;        /* so far */
     uint64_t externals;     /* that are still to come */
+    uint64_t hooks;         /* the same */
+    bool hooks_begun;       /* their count has come: of users and groups nothing else follows */
     bool last;              /* their count has come: nothing else follows */
     bool over;              /* that was the last of the groups */
     uint64_t kept;          /* groups with one, so far */

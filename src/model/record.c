@@ -26,6 +26,11 @@ static void put_u32(struct buf *out, uint32_t v)
     buf_add_u32le(out, v);
 }
 
+static void put_u64(struct buf *out, uint64_t v)
+{
+    buf_add_u64le(out, v);
+}
+
 static void put_time(struct buf *out, int64_t v)
 {
     buf_add_u64le(out, (uint64_t)v);
@@ -124,6 +129,15 @@ static void get_u32(struct reader *r, uint32_t *v)
     if (p != NULL)
         memcpy(v, p, sizeof *v);
     *v = le32toh(*v);
+}
+
+static void get_u64(struct reader *r, uint64_t *v)
+{
+    const uint8_t *p = take(r, sizeof *v);
+    *v = 0;
+    if (p != NULL)
+        memcpy(v, p, sizeof *v);
+    *v = le64toh(*v);
 }
 
 static void get_time(struct reader *r, int64_t *v)
@@ -225,6 +239,11 @@ static void print_u8(struct buf *out, uint8_t v)
 }
 
 static void print_u32(struct buf *out, uint32_t v)
+{
+    json_add_uint(out, v);
+}
+
+static void print_u64(struct buf *out, uint64_t v)
 {
     json_add_uint(out, v);
 }

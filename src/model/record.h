@@ -32,6 +32,7 @@ enum record_type {
 #define RECORD_CTYPE_time   int64_t
 #define RECORD_CTYPE_u8     uint8_t
 #define RECORD_CTYPE_u32    uint32_t
+#define RECORD_CTYPE_u64    uint64_t
 #define RECORD_CTYPE_uuid   struct uuid
 #define RECORD_CTYPE_hash   struct record_hash
 #define RECORD_CTYPE_text8  struct bytes

@@ -1,4 +1,5 @@
 #include "model/save.h"
+#include "model/hook.h"
 
 #include "base/ensure.h"
 #include "base/varint.h"
@@ -140,6 +141,29 @@ static void save_user(struct saver *s, const struct user *u)
     flush(s, SAVED_user);
     save_profile(s, u);
     save_sessions(s, u);
+}
+
+static void save_hooks(struct saver *s, const struct model *m)
+{
+    struct buf *b = &s->buf;
+
+    if (m->hooks.count == 0)
+        return;
+    buf_add_varint(b, m->hooks.count);
+    flush(s, SAVED_hooks);
+    for (uint32_t i = 0; i < m->hooks.count; i++) {
+        const struct hook *hook = vec_at(&m->hooks, i);
+        put_uuid(b, &hook->id);
+        buf_add_varint(b, hook->cursor);
+        buf_add_varint(b, (uint64_t)hook->created_at);
+        buf_add_varint(b, hook->position);
+        buf_add_varint(b, hook->type_count);
+        for (uint32_t k = 0; k < hook->type_count; k++)
+            buf_add_varint(b, hook->types[k] - (k > 0 ? hook->types[k - 1] : 0u));
+        put_text8(b, hook->secret);
+        buf_add_bytes(b, hook->url);
+        flush(s, SAVED_hook);
+    }
 }
 
 /* Behind everything, since the users' own records have no place for it. */
@@ -494,6 +518,7 @@ void model_save(const struct model *m, model_save_fn *fn, void *ctx)
         buf_add_varint(&s.buf, s.profiles);
         flush(&s, SAVED_profiles);
     }
+    save_hooks(&s, m);
     save_externals(&s, m);
     free(s.places);
     free(s.reverse);

@@ -10,6 +10,7 @@
 #include "base/sorted.h"
 #include "model/model.h"
 
+struct hook;    /* hook.h */
 struct load;    /* load.c's */
 struct reclaim; /* reclaim.c's */
 
@@ -22,7 +23,9 @@ struct model {
     struct map users_by_id, users_by_name, users_by_email;
     struct sorted names; /* struct user *, by username_key */
     struct map users_by_external_id;
-    struct vec erasing; /* struct user *: whose erasure has begun, in the order of beginning */
+    struct vec hooks;      /* struct hook *, in the order of their making */
+    uint32_t hook_changes; /* how often one came or went in this process; no state */
+    struct vec erasing;    /* struct user *: whose erasure has begun, in the order of beginning */
     struct map sessions_by_id, sessions_by_token;
     struct map groups_by_id;
     struct map directs; /* direct groups, by their two users */
@@ -44,6 +47,12 @@ struct external {
     uint8_t id_len;
     uint8_t id[];
 };
+
+/* hook.c: one more, which nobody has; `types` are of record_hook_create's kind. */
+struct hook *state_add_hook(struct model *m, const struct uuid *id, const struct record_u32s *types,
+                            struct bytes secret, struct bytes url);
+bool state_hook_types_valid(const struct record_u32s *types) MUST_CHECK;
+void state_free_hooks(struct model *m);
 
 /* What an apply function may know beside its record. */
 struct commit {

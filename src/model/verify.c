@@ -2,6 +2,7 @@
  * verify: every invariant of the model, walked one by one.
  */
 #include "base/ensure.h"
+#include "model/hook.h"
 #include "model/state.h"
 
 /* What the tables must hold, counted on the way. */
@@ -337,6 +338,24 @@ static void verify_group(const struct model *m, const struct group *g, uint32_t 
     counts->members += g->members.count;
 }
 
+static void verify_hooks(const struct model *m)
+{
+    uint64_t cursor = 0;
+
+    for (uint32_t i = 0; i < m->hooks.count; i++) {
+        const struct hook *hook = vec_at(&m->hooks, i);
+        ENSURE(hook->cursor > cursor && hook->cursor <= m->cursor);
+        ENSURE(hook->position <= m->cursor && hook->created_at <= m->time);
+        ENSURE(hook->url.len > 0 && hook->url.len <= HOOK_URL_MAX && hook->secret.len > 0);
+        ENSURE(model_hook_by_id(m, &hook->id) == hook);
+        for (uint32_t k = 0; k < hook->type_count; k++) {
+            ENSURE(hook_offers(hook->types[k]));
+            ENSURE(k == 0 || hook->types[k] > hook->types[k - 1]);
+        }
+        cursor = hook->cursor;
+    }
+}
+
 void model_verify(const struct model *m)
 {
     struct counts counts = {0};
@@ -372,4 +391,5 @@ void model_verify(const struct model *m)
     ENSURE(map_count(&m->messages_by_client_id) == counts.client_ids + gone_client_ids);
     ENSURE(m->message_count == counts.messages);
     ENSURE(m->limited_groups == counts.limited);
+    verify_hooks(m);
 }

@@ -41,6 +41,12 @@ static void show_u32(struct dump *d, const char *name, uint32_t v)
     json_add_uint(&d->line, v);
 }
 
+static void show_u64(struct dump *d, const char *name, uint64_t v)
+{
+    key(d, name);
+    json_add_uint(&d->line, v);
+}
+
 static void show_time(struct dump *d, const char *name, int64_t v)
 {
     key(d, name);

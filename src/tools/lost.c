@@ -25,6 +25,7 @@ static void note_u32(struct lost_record *l, const char *field, uint32_t v)
 #define NOTE_text8(l, field, v)  (void)(v)
 #define NOTE_text(l, field, v)   (void)(v)
 #define NOTE_secret(l, field, v) (void)(v)
+#define NOTE_u64(l, field, v)    (void)(v)
 #define NOTE_u32s(l, field, v)   (void)(v)
 /* clang-format on */
 

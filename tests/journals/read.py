@@ -371,6 +371,9 @@ class Reader:
     def u32(self):
         return self.number(4)
 
+    def u64(self):
+        return self.number(8)
+
     def uuid(self):
         return str(uuid.UUID(bytes=self.take(16)))
 
@@ -444,6 +447,9 @@ FIELDS = {
     35: ("user_block", "time:time user:u32 tokens:u32 whom:u32 remove:u8 blocks_max:u32"),
     40: ("app_user_create", "time:time id:uuid external_id:text8 username:text8 username_key:text8"),
     41: ("app_user_rename", "time:time user:u32 username:text8 username_key:text8"),
+    42: ("hook_create", "time:time id:uuid hooks_max:u32 after:u64 types:u32s secret:secret url:text"),
+    43: ("hook_delete", "time:time id:uuid"),
+    44: ("hook_progress", "time:time id:uuid cursor:u64"),
     50: ("messages_expire", "time:time group:u32 up_to:u32"),
     51: ("group_retention", "time:time group:u32 by:u32 days:u32"),
 }
@@ -492,6 +498,8 @@ SAVED = {
     22: ("profiles", "count:v"),
     25: ("externals", "count:v"),
     26: ("external", "user:v external_id:text8"),
+    27: ("hooks", "count:v"),
+    28: ("hook", "id:uuid seq:v time:v position:v"),
     30: ("kept", "expired:v days:v last_seq:v"),
     31: ("kept_count", "count:v"),
 }
@@ -532,6 +540,10 @@ def take_element(reader, kind):
         number = 0
         element["blocks"] = [number := number + reader.v() for _ in range(reader.v())]
         element.update(take_fields(reader, "display_name:rest"))
+    if kind == 28:
+        number = 0
+        element["types"] = [number := number + reader.v() for _ in range(reader.v())]
+        element.update(take_fields(reader, "secret:secret url:rest"))
     return element
 
 
@@ -569,7 +581,7 @@ def elements(snapshot):
             yield name, element
             if not reader.left:
                 break
-            if kind < 5 or kind in (15, 18, 19, 20, 21, 22, 25):
+            if kind < 5 or kind in (15, 18, 19, 20, 21, 22, 25, 27, 28):
                 raise wrong("it is too long")
     if head is None or head["seq"] != snapshot.seq:
         raise Damage(snapshot.name, 0, "its state is not that of its name")

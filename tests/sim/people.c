@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/ensure.h"
+#include "model/hook.h"
 #include "tests/sim/rng.h"
 #include "tests/sim/shadow.h"
 
@@ -253,6 +254,34 @@ static enum err act_as_app(struct engine *e)
     return shadow_propose(e, &r);
 }
 
+/* It wants to be told of events, or has been, or wants no more. */
+static enum err hook(struct engine *e)
+{
+    static const uint8_t types[] = "\x14\0\0\0\x16\0\0\0\x46\0\0\0";
+    const struct model *m = engine_model(e);
+    uint32_t count = model_hook_count(m);
+    struct record r = {.type = RECORD_hook_create};
+    struct uuid id = count > 0 ? model_hook(m, (uint32_t)rng_below(count))->id : new_id();
+
+    if (rng_one_in(6)) {
+        r.type = RECORD_hook_delete;
+        r.hook_delete = (struct record_hook_delete){engine_now(e), id};
+    } else if (!rng_one_in(3)) {
+        r.type = RECORD_hook_progress;
+        r.hook_progress = (struct record_hook_progress){
+            engine_now(e), id, model_cursor(m) - rng_skewed(model_cursor(m) + 1)};
+    } else {
+        r.hook_create = (struct record_hook_create){engine_now(e),
+                                                    rng_one_in(10) ? id : new_id(),
+                                                    4,
+                                                    rng_below(model_cursor(m) + 20),
+                                                    {types, (uint32_t)rng_below(4)},
+                                                    bytes_of(letters, 1 + (size_t)rng_below(40)),
+                                                    bytes_of(letters, 1 + (size_t)rng_below(90))};
+    }
+    return shadow_propose(e, &r);
+}
+
 static enum err make_group(struct engine *e)
 {
     uint8_t numbers[4 * 8] = {0};
@@ -460,7 +489,7 @@ enum err people_act(struct engine *e)
     if (deed < 17)
         return ask_password(e, rng_one_in(2));
     if (deed < 18)
-        return act_as_app(e);
+        return rng_one_in(2) ? hook(e) : act_as_app(e);
     if (deed < 22)
         return make_group(e);
     if (deed < 32)

@@ -3,13 +3,29 @@
  */
 #include "world.h"
 
+#include "model/hook.h"
 #include "model/state.h"
 
-/* The records of fill whose sessions, group, name, password or block are ended by later ones:
+/* The records of fill whose sessions, group, name, password, block or hook are ended by later ones:
  * little or no trace of them is left. */
 #define ENDED(i)                                                                                   \
     ((i) == 3 || (i) == 4 || (i) == 24 || (i) == 33 || ((i) >= 36 && (i) <= 38) || (i) == 41 ||    \
-     (i) == 42 || (i) == 50)
+     (i) == 42 || (i) == 50 || (i) == 56)
+
+/* Two that are there, one that was. */
+static void fill_hooks(struct world *w)
+{
+    struct record r = world_hook_record(w, "http://h/1");
+    r.hook_create.after = 7;
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    r = world_hook_record(w, "http://h/2");
+    r.hook_create.after = 9;
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    assert_int_equal(world_hook_progress(w, r.hook_create.id, w->cursor), ERR_ok);
+    r = world_hook_record(w, "http://h/3");
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    assert_int_equal(world_hook_delete(w, r.hook_create.id), ERR_ok);
+}
 
 /* Everything that the model can hold is in here at least once. */
 static void fill(struct world *w)
@@ -97,6 +113,7 @@ static void fill(struct world *w)
     assert_int_equal(world_block(w, 3, 6, false), ERR_ok);
     assert_int_equal(world_block(w, 3, 2, false), ERR_ok);
     assert_int_equal(world_block(w, 3, 6, true), ERR_ok);
+    fill_hooks(w);
 }
 
 static bool digest_is(const struct model *m, const uint8_t *digest)
@@ -389,6 +406,29 @@ static void test_details(void **state)
     SEEN(de->mentions[2]); /* meta is behind the two */
 }
 
+static void test_hooks(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    assert_int_equal(w->m->hooks.count, 2);
+    struct hook *hook = vec_at(&w->m->hooks, 1);
+    SEEN(hook->id.b[0]);
+    SEEN(hook->cursor);
+    SEEN(hook->created_at);
+    SEEN(hook->position);
+    SEEN(hook->types[0]);
+    SEEN(hook->types[1]);
+    SEEN(hook->type_count);
+    assert_text_seen(w, &hook->url);
+    assert_text_seen(w, &hook->secret);
+    uint8_t before[MODEL_DIGEST_LEN];
+    model_digest(w->m, before);
+    w->m->hooks.count--;
+    assert_false(digest_is(w->m, before));
+    w->m->hooks.count++;
+    assert_true(digest_is(w->m, before));
+}
+
 /* What belongs to a room above is no part of it. */
 static void test_annotations_do_not_count(void **state)
 {
@@ -471,6 +511,11 @@ static bool is_limit(uint16_t type, size_t at)
         return at < 8;
     case RECORD_user_block:
         return at < 8 || at >= 21;
+    case RECORD_hook_create:
+        return at >= 24 && at < 36; /* and from where, of one that has gone on */
+    case RECORD_hook_delete:
+    case RECORD_hook_progress:
+        return at < 8;
     }
     return false;
 }
@@ -505,6 +550,7 @@ int main(void)
         WORLD_TEST(test_kept),
         WORLD_TEST(test_amendments),
         WORLD_TEST(test_details),
+        WORLD_TEST(test_hooks),
         WORLD_TEST(test_annotations_do_not_count),
         WORLD_TEST(test_each_bit_of_each_record_counts),
     };

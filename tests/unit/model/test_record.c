@@ -247,6 +247,26 @@ static const struct example examples[] = {
      BYTES(TIME_LE "\2\0\0\0" "\1" "U" "\1" "u"),
      "{\"record\":\"app_user_rename\",\"time\":" TIME_TEXT
      ",\"user\":2,\"username\":\"U\",\"username_key\":\"u\"}"},
+    {{.type = RECORD_hook_create,
+      .hook_create = {.time = TIME,
+                      .id = ID,
+                      .hooks_max = 3,
+                      .after = UINT64_C(0x1112131415161718),
+                      .types = {(const uint8_t *)"\x14\0\0\0\x46\0\0\0", 2},
+                      .secret = BYTES("key"),
+                      .url = BYTES("http://h/")}},
+     BYTES(TIME_LE ID_BYTES "\3\0\0\0" "\x18\x17\x16\x15\x14\x13\x12\x11" "\2\0\0\0" "\x14\0\0\0"
+           "\x46\0\0\0" "\3" "key" "\x09\0\0\0" "http://h/"),
+     "{\"record\":\"hook_create\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
+     "\",\"hooks_max\":3,\"after\":1230066625199609624,\"types\":[20,70],"
+     "\"secret\":\"(hidden)\",\"url\":\"http://h/\"}"},
+    {{.type = RECORD_hook_delete, .hook_delete = {.time = TIME, .id = ID}},
+     BYTES(TIME_LE ID_BYTES),
+     "{\"record\":\"hook_delete\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT "\"}"},
+    {{.type = RECORD_hook_progress, .hook_progress = {.time = TIME, .id = ID, .cursor = 258}},
+     BYTES(TIME_LE ID_BYTES "\2\1\0\0\0\0\0\0"),
+     "{\"record\":\"hook_progress\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
+     "\",\"cursor\":258}"},
     {{.type = RECORD_messages_expire, .messages_expire = {.time = TIME, .group = 1, .up_to = 7}},
      BYTES(TIME_LE "\1\0\0\0" "\7\0\0\0"),
      "{\"record\":\"messages_expire\",\"time\":" TIME_TEXT ",\"group\":1,\"up_to\":7}"},

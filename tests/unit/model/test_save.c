@@ -231,6 +231,17 @@ static void test_reset(void **state)
 /* ---- what must be refused ---------------------------------------------------------------------
  */
 
+static void rich_hooks(struct world *w)
+{
+    struct record r = world_hook_record(w, "http://h/1");
+    r.hook_create.after = 7;
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    r = world_hook_record(w, "http://h/2");
+    r.hook_create.after = 9;
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    assert_int_equal(world_hook_progress(w, r.hook_create.id, w->cursor), ERR_ok);
+}
+
 /* A history in which every list of saved.def has something. */
 static void rich(struct world *w)
 {
@@ -317,6 +328,7 @@ static void rich(struct world *w)
     assert_int_equal(world_erase_message(w, 8, 1), ERR_ok);
     assert_int_equal(world_erased(w, 6), ERR_ok);
     assert_int_equal(world_forget(w, 7, 0), ERR_ok);
+    rich_hooks(w);
 }
 
 /* What stands behind another user is that user's, which is another sound state: would changing
@@ -401,7 +413,8 @@ static void test_every_bit(void **state)
     for (uint32_t i = 0; i < s.count; i++) {
         size_t len = s.records[i].len;
         bool open_end = s.records[i].type == SAVED_session || s.records[i].type == SAVED_group ||
-                        s.records[i].type == SAVED_extra || s.records[i].type == SAVED_profile;
+                        s.records[i].type == SAVED_extra || s.records[i].type == SAVED_profile ||
+                        s.records[i].type == SAVED_hook;
         for (size_t cut = 0; cut <= len + 1; cut++) {
             s.records[i].len = cut;
             if (s.records[i].at + cut > s.bytes.len || cut == len)

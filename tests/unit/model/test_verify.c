@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "model/hook.h"
 #include "model/state.h"
 
 static struct user *user(struct world *w, uint32_t number)
@@ -43,6 +44,11 @@ static struct group *other(struct world *w, uint32_t number)
 static struct member *first(struct world *w, uint32_t number)
 {
     return vec_at(&other(w, number)->members, 0);
+}
+
+static struct hook *hook(struct world *w, uint32_t i)
+{
+    return vec_at(&w->m->hooks, i);
 }
 
 /* The newest. */
@@ -87,6 +93,10 @@ static void fill(struct world *w)
     assert_int_equal(world_mark(w, 1, 1, 2, WORLD_DELIVERED), ERR_ok);
     world_app_user(w, "7", "dora");
     fill_others(w);
+    for (int i = 0; i < 2; i++) {
+        r = world_hook_record(w, "http://h/");
+        assert_int_equal(world_commit(w, &r), ERR_ok);
+    }
 }
 
 /* name, what is done to the model */
@@ -181,6 +191,15 @@ static void fill(struct world *w)
     D(deleted_member_role, first(w, 5)->role = ROLE_OWNER)                                         \
     D(deleted_member_span, first(w, 5)->span.to--)                                                 \
     D(ended_in_a_group, first(w, 6)->membership = MEMBERSHIP_ENDED)                                \
+    D(hook_cursor, hook(w, 1)->cursor = hook(w, 0)->cursor)                                        \
+    D(hook_cursor_future, hook(w, 1)->cursor = w->cursor + 1)                                      \
+    D(hook_created, hook(w, 1)->created_at = w->now + 1)                                           \
+    D(hook_position, hook(w, 0)->position = w->cursor + 1)                                         \
+    D(hook_id, hook(w, 1)->id = hook(w, 0)->id)                                                    \
+    D(hook_url, hook(w, 0)->url.len = 0)                                                           \
+    D(hook_secret, hook(w, 0)->secret.len = 0)                                                     \
+    D(hook_type, hook(w, 0)->types[0] = 0)                                                         \
+    D(hook_types, hook(w, 0)->types[1] = hook(w, 0)->types[0])                                     \
     D(users_gone, w->m->users.count--)
 
 #define DAMAGE_FUNCTION(name, ...)                                                                 \

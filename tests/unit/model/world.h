@@ -279,6 +279,33 @@ static inline enum err world_erase_message(struct world *w, uint32_t group, uint
     return world_commit(w, &r);
 }
 
+/* That wants 20 and 70. */
+static inline struct record world_hook_record(struct world *w, const char *url)
+{
+    struct record r = {.type = RECORD_hook_create};
+    r.hook_create.time = w->now;
+    r.hook_create.id = world_uuid(++w->ids);
+    r.hook_create.types = (struct record_u32s){(const uint8_t *)"\x14\0\0\0"
+                                                                "\x46\0\0\0",
+                                               2};
+    r.hook_create.after = UINT64_MAX;
+    r.hook_create.secret = BYTES("a key");
+    r.hook_create.url = bytes_cstr(url);
+    return r;
+}
+
+static inline enum err world_hook_progress(struct world *w, struct uuid id, uint64_t cursor)
+{
+    struct record r = {.type = RECORD_hook_progress, .hook_progress = {w->now, id, cursor}};
+    return world_commit(w, &r);
+}
+
+static inline enum err world_hook_delete(struct world *w, struct uuid id)
+{
+    struct record r = {.type = RECORD_hook_delete, .hook_delete = {w->now, id}};
+    return world_commit(w, &r);
+}
+
 static inline enum err world_erased(struct world *w, uint32_t user)
 {
     struct record r = {.type = RECORD_user_erased, .user_erased = {w->now, user}};

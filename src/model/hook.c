@@ -1,0 +1,184 @@
+#include "model/hook.h"
+
+#include "base/crypto.h"
+#include "base/ensure.h"
+#include "model/state.h"
+
+#include <stdlib.h>
+
+/* What happens in groups. */
+static bool is_offered(enum event_type type)
+{
+    switch (type) {
+    case EVENT_message_posted:
+    case EVENT_message_delivered:
+    case EVENT_message_read:
+    case EVENT_message_updated:
+    case EVENT_message_deleted:
+    case EVENT_message_reacted:
+    case EVENT_group_created:
+    case EVENT_group_changed:
+    case EVENT_member_added:
+    case EVENT_member_removed:
+    case EVENT_role_given:
+    case EVENT_group_deleted:
+        return true;
+    case EVENT_session_ended:
+    case EVENT_tokens_ended:
+        return false;
+    }
+    return false;
+}
+
+bool hook_offers(uint32_t type)
+{
+    return type <= UINT8_MAX && is_offered((enum event_type)type);
+}
+
+bool hook_wants(const struct hook *hook, enum event_type type)
+{
+    for (uint32_t i = 0; i < hook->type_count; i++) {
+        if (hook->types[i] == (uint8_t)type)
+            return true;
+    }
+    return hook->type_count == 0;
+}
+
+uint32_t model_hook_count(const struct model *m)
+{
+    return m->hooks.count;
+}
+
+const struct hook *model_hook(const struct model *m, uint32_t i)
+{
+    return vec_at(&m->hooks, i);
+}
+
+/* There are a few, and somebody looks for one once a request: no table. */
+static struct hook *find(const struct model *m, const struct uuid *id)
+{
+    for (uint32_t i = 0; i < m->hooks.count; i++) {
+        struct hook *hook = vec_at(&m->hooks, i);
+        if (uuid_equal(&hook->id, id))
+            return hook;
+    }
+    return NULL;
+}
+
+const struct hook *model_hook_by_id(const struct model *m, const struct uuid *id)
+{
+    return find(m, id);
+}
+
+uint32_t model_hook_changes(const struct model *m)
+{
+    return m->hook_changes;
+}
+
+bool state_hook_types_valid(const struct record_u32s *types)
+{
+    uint32_t before = 0;
+
+    for (uint32_t i = 0; i < types->count; i++) {
+        uint32_t type = record_u32s_at(types, i);
+        if (type <= before || !hook_offers(type))
+            return false;
+        before = type;
+    }
+    return true;
+}
+
+struct hook *state_add_hook(struct model *m, const struct uuid *id, const struct record_u32s *types,
+                            struct bytes secret, struct bytes url)
+{
+    struct hook *hook = xcalloc(1, sizeof *hook + secret.len + url.len);
+    uint8_t *texts = (uint8_t *)(hook + 1);
+
+    ENSURE(types->count <= UINT8_MAX);
+    hook->id = *id;
+    hook->secret = bytes_of(texts, secret.len);
+    hook->url = bytes_of(texts + secret.len, url.len);
+    memcpy(texts, secret.p, secret.len);
+    memcpy(texts + secret.len, url.p, url.len);
+    hook->type_count = types->count;
+    for (uint32_t i = 0; i < types->count; i++)
+        hook->types[i] = (uint8_t)record_u32s_at(types, i);
+    vec_push(&m->hooks, hook);
+    m->hook_changes++;
+    return hook;
+}
+
+static void free_hook(struct hook *hook)
+{
+    crypto_wipe(hook + 1, hook->secret.len);
+    free(hook);
+}
+
+void state_free_hooks(struct model *m)
+{
+    for (uint32_t i = 0; i < m->hooks.count; i++)
+        free_hook(vec_at(&m->hooks, i));
+    vec_release(&m->hooks);
+}
+
+/* ---- hook_create ----------------------------------------------------------------------------- */
+
+enum err check_hook_create(const struct model *m, const struct record_hook_create *r)
+{
+    if (find(m, &r->id) != NULL || r->url.len == 0 || r->url.len > HOOK_URL_MAX ||
+        r->secret.len == 0 || !state_hook_types_valid(&r->types))
+        return ERR_refused;
+    return r->hooks_max > 0 && m->hooks.count >= r->hooks_max ? ERR_too_many_hooks : ERR_ok;
+}
+
+void apply_hook_create(struct model *m, const struct record_hook_create *r, const struct commit *c)
+{
+    struct hook *hook = state_add_hook(m, &r->id, &r->types, r->secret, r->url);
+
+    hook->cursor = c->cursor;
+    hook->created_at = c->time;
+    hook->position = r->after < c->cursor ? r->after : c->cursor;
+}
+
+/* ---- hook_delete ----------------------------------------------------------------------------- */
+
+enum err check_hook_delete(const struct model *m, const struct record_hook_delete *r)
+{
+    return find(m, &r->id) != NULL ? ERR_ok : ERR_hook_not_found;
+}
+
+void apply_hook_delete(struct model *m, const struct record_hook_delete *r, const struct commit *c)
+{
+    uint32_t kept = 0;
+
+    (void)c;
+    for (uint32_t i = 0; i < m->hooks.count; i++) {
+        struct hook *hook = vec_at(&m->hooks, i);
+        if (uuid_equal(&hook->id, &r->id))
+            free_hook(hook);
+        else
+            vec_set(&m->hooks, kept++, hook);
+    }
+    (void)vec_pop(&m->hooks);
+    m->hook_changes++;
+}
+
+/* ---- hook_progress --------------------------------------------------------------------------- */
+
+enum err check_hook_progress(const struct model *m, const struct record_hook_progress *r)
+{
+    const struct hook *hook = find(m, &r->id);
+
+    if (hook == NULL)
+        return ERR_hook_not_found;
+    if (r->cursor > m->cursor)
+        return ERR_refused;
+    return r->cursor > hook->position ? ERR_ok : ERR_duplicate;
+}
+
+void apply_hook_progress(struct model *m, const struct record_hook_progress *r,
+                         const struct commit *c)
+{
+    (void)c;
+    find(m, &r->id)->position = r->cursor;
+}
