@@ -51,12 +51,12 @@ WARN     := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing
 CPPFLAGS := -D_GNU_SOURCE -DGROUPS_CHAT_VERSION='"$(VERSION)"' -I. -Isrc
 CFLAGS   := -std=gnu11 -O2 -g -fno-strict-aliasing -pthread $(WARN) $(WERROR) $(SANFLAGS)
 LDFLAGS  := -pthread $(SANFLAGS)
-LIBS     := -lev -lhttp_parser -lwslay -lb2 -lsodium -lutf8proc -linih
+LIBS     := -lev -lhttp_parser -lwslay -lb2 -lsodium -lutf8proc -linih -lcurl
 
 # ---- what is installed, and why ---------------------------------------------------------------
 
 PACKAGES_BUILD := gcc libc6-dev make libev-dev libhttp-parser-dev libwslay-dev libb2-dev \
-                  libsodium-dev libutf8proc-dev libinih-dev
+                  libsodium-dev libutf8proc-dev libinih-dev libcurl4-openssl-dev ca-certificates
 PACKAGES_TEST  := curl libcmocka-dev libjansson-dev libjsmn-dev uuid-dev python3 python3-pytest python3-requests \
                   python3-pytest-xdist python3-websockets python3-hypothesis python3-jsonschema python3-yaml
 PACKAGES_CHECK := clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm-14 valgrind \
@@ -85,15 +85,16 @@ deps-check: deps-test
 
 # ---- the rooms --------------------------------------------------------------------------------
 # One archive a room; a unit test links its room and the rooms below it only, so the link itself
-# holds the arrows: base <- log, model, net, auth; base, log, model <- core, tools; all <- api.
+# holds the arrows: base <- log, model, net, auth; base, log, model <- core, tools; net, core <- hooks; all <- api.
 
-ROOMS := base log model auth net core api tools
+ROOMS := base log model auth net core hooks api tools
 SRC_base  := $(wildcard src/base/*.c)
 SRC_log   := $(wildcard log/*.c)
 SRC_model := $(wildcard src/model/*.c)
 SRC_auth  := $(wildcard src/auth/*.c)
 SRC_net   := $(wildcard src/net/*.c)
 SRC_core  := $(wildcard src/core/*.c)
+SRC_hooks := $(wildcard src/hooks/*.c)
 SRC_api   := $(wildcard src/api/*.c)
 SRC_tools := $(wildcard src/tools/*.c)
 SRC_top   := $(wildcard src/*.c)
@@ -104,7 +105,8 @@ NEEDS_model := model base
 NEEDS_auth  := auth base
 NEEDS_net   := net base
 NEEDS_core  := core model log base
-NEEDS_api   := api core net auth model log base
+NEEDS_hooks := hooks core net model log base
+NEEDS_api   := api hooks core net auth model log base
 NEEDS_tools := tools model log base
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -129,7 +131,7 @@ $(BUILD)/obj/src/api/contract.o build/fuzzer/obj/src/api/contract.o: docs/openap
 all: $(BUILD)/groups-chat
 .PHONY: all
 
-$(BUILD)/groups-chat: $(call obj,$(SRC_top)) $(call lib,tools api core net auth model log base)
+$(BUILD)/groups-chat: $(call obj,$(SRC_top)) $(call lib,tools api hooks core net auth model log base)
 	$(say) LINK $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -187,7 +189,7 @@ $(BUILD)/fuzz/run_server: $(call obj,$(FUZZ_SERVER))
 build/fuzzer/server: $(FUZZ_SERVER:%.c=build/fuzzer/obj/%.o)
 
 $(FUZZ_RUNNERS): $(BUILD)/fuzz/run_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/runner.o \
-                 $(call lib,api core net auth model log base)
+                 $(call lib,api hooks core net auth model log base)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) $(FUZZ_WRAP) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -ljansson
 

@@ -1,5 +1,6 @@
 #include "server.h"
 
+#include "api/render.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/diag.h"
@@ -19,8 +20,11 @@
 /* How long a stop waits for what is in flight. */
 #define DRAIN_MS_MAX 10000
 
-/* Descriptors that are never a connection's: for the journal, snapshots and tools. */
+/* Descriptors that are never a connection's: for the journal, snapshots, tools and some hooks; each
+ * further hook may need so many. */
 #define DESCRIPTORS_KEPT 64
+#define HOOKS_IN_KEPT    10
+#define HOOK_DESCRIPTORS 4
 
 /* Where the app's own server comes in, where --admin-listen does not say. */
 #define ADMIN_LISTEN "127.0.0.1:3001"
@@ -168,6 +172,7 @@ void server_drain(struct server *s)
     s->draining = true;
     s->drain_until_ms = clock_mono_ms() + DRAIN_MS_MAX;
     api_drain(&s->api, s->net);
+    hooks_stop(s->hooks);
     loop_again(s->loop);
 }
 
@@ -195,6 +200,7 @@ static void turn_end(void *ctx)
         journal_submit(j);
     if (journal_dispatch(j, TELL_BYTES))
         loop_more(s->loop);
+    hooks_turn(s->hooks); /* while those who wait for what was committed still wait */
     if (api_turn(&s->api))
         loop_more(s->loop);
     snapshots_turn(&s->snapshots);
@@ -218,6 +224,7 @@ static void tick(void *ctx)
     snapshots_tick(&s->snapshots);
     api_tick(&s->api);
     engine_look_at_memory(s->engine);
+    hooks_tick(s->hooks);
     if (!s->draining) {
         retention_tick(&s->retention);
         erasure_tick(&s->erasure);
@@ -257,6 +264,8 @@ static struct api_limits limits_of(const struct config *c)
                                .message_emojis_max = (uint32_t)c->message_emojis_max,
                                .mentions_max = (uint32_t)c->mentions_max,
                                .meta_max = (uint32_t)c->meta_max,
+                               .hooks_max = (uint32_t)c->hooks_max,
+                               .hook_url_max = (uint32_t)c->hook_url_max,
                                .polls_max = (uint32_t)c->polls_max,
                                .poll_wait_s_max = (uint32_t)c->poll_wait_max,
                                .message_max = (uint32_t)c->message_max,
@@ -320,7 +329,9 @@ static enum exit_code read_lists(struct server *s)
 static uint32_t raise_descriptor_limit(const struct config *c)
 {
     struct rlimit limit;
-    rlim_t want = c->connections_max + DESCRIPTORS_KEPT;
+    uint64_t hooks = c->hooks_max > HOOKS_IN_KEPT ? c->hooks_max - HOOKS_IN_KEPT : 0;
+    rlim_t kept = DESCRIPTORS_KEPT + HOOK_DESCRIPTORS * hooks;
+    rlim_t want = c->connections_max + kept;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
         return (uint32_t)c->connections_max;
@@ -332,8 +343,7 @@ static uint32_t raise_descriptor_limit(const struct config *c)
     }
     if (limit.rlim_cur >= want)
         return (uint32_t)c->connections_max;
-    rlim_t left = limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? limit.rlim_cur - DESCRIPTORS_KEPT
-                                                        : limit.rlim_cur / 2;
+    rlim_t left = limit.rlim_cur > 2 * kept ? limit.rlim_cur - kept : limit.rlim_cur / 2;
     diag_info("at most %llu open files: %llu connections, fewer than --connections-max",
               (unsigned long long)limit.rlim_cur, (unsigned long long)left);
     return left > 0 ? (uint32_t)left : 1;
@@ -392,21 +402,44 @@ static enum exit_code listen_on(struct server *s)
     return EXIT_FINE;
 }
 
+/* What was committed is told to those who are connected, and to the app's hooks. */
+static void tell(void *ctx, const struct event *event, void *origin)
+{
+    struct server *s = ctx;
+
+    s->api_hooks.tell(s->api_hooks.ctx, event, origin);
+    hooks_note(s->hooks, event);
+}
+
+static struct hooks_options hooks_options_of(const struct config *c)
+{
+    return (struct hooks_options){.render = render_event,
+                                  .batch_max = (uint32_t)c->hook_batch,
+                                  .offline_max = (uint32_t)c->hook_offline_max,
+                                  .timeout_ms = (uint32_t)c->hook_timeout * 1000,
+                                  .pause_min_ms = (uint32_t)c->hook_pause_min,
+                                  .pause_max_ms = (uint32_t)c->hook_pause_max};
+}
+
 void server_wire(struct server *s)
 {
     static const enum password_cost costs[] = {PASSWORD_COST_MIN, PASSWORD_COST_NORMAL,
                                                PASSWORD_COST_HIGH};
     struct net_options options = net_options_of(s);
     struct net_hooks net_hooks = api_net_hooks(&s->api);
-    struct engine_hooks engine_hooks = api_engine_hooks(&s->api);
+    struct engine_hooks engine_hooks = {.ctx = s, .tell = tell};
+    struct hooks_options hooks_options = hooks_options_of(s->config);
 
     s->loop = loop_new();
+    s->api_hooks = api_engine_hooks(&s->api);
     s->engine = engine_new(&engine_hooks);
+    s->hooks = hooks_new(s->engine, s->loop, &hooks_options);
     s->passwords =
         password_pool_new(costs[s->config->password_cost], (unsigned)s->config->password_threads,
                           (unsigned)s->config->password_queue);
     s->net = net_new(s->loop, &options, &net_hooks);
     s->api = (struct api){.engine = s->engine,
+                          .hooks = s->hooks,
                           .passwords = s->passwords,
                           .token_key = &s->key,
                           .app_key = &s->app_key,
@@ -445,12 +478,14 @@ void server_unwire(struct server *s)
     loop_io_stop(s->loop, &s->journal_io);
     loop_io_stop(s->loop, &s->password_io);
     password_pool_free(s->passwords);
+    hooks_stop(s->hooks);
     engine_close(s->engine);
     snapshots_release(&s->snapshots);
     api_stop(&s->api);
     net_free(s->net);
     erasure_release(&s->erasure);
     api_release(&s->api);
+    hooks_free(s->hooks);
     engine_free(s->engine);
     loop_free(s->loop);
     crypto_wipe(&s->key, sizeof s->key);
@@ -485,6 +520,7 @@ enum exit_code server_run(const struct config *config)
         /* Signals are taken before anybody can know that the server is there. */
         server_start(s);
         take_signals(s);
+        hooks_start(s->hooks);
         code = listen_on(s);
     }
     if (code == EXIT_FINE) {

@@ -12,6 +12,7 @@
 #include "api/api.h"
 #include "config.h"
 #include "erasure.h"
+#include "hooks/hooks.h"
 #include "retention.h"
 #include "snapshots.h"
 
@@ -35,6 +36,8 @@ struct server {
     struct snapshots snapshots; /* zero: there are none */
     struct retention retention;
     struct erasure erasure;
+    struct hooks *hooks;           /* send nothing before hooks_start */
+    struct engine_hooks api_hooks; /* whom the engine tells of events first */
     struct loop_io journal_io;
     struct loop_io password_io;
     bool draining;

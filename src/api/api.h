@@ -30,6 +30,7 @@ struct api_limits {
     uint32_t user_blocks_max, user_sessions_max, session_sockets_max, polls_max, poll_wait_s_max;
     uint32_t user_reactions_max, message_reactions_max, message_emojis_max;
     uint32_t mentions_max, meta_max;
+    uint32_t hooks_max, hook_url_max;
     uint32_t message_max, ping_interval_s, send_queue_max;
     uint32_t token_days, app_token_days;
     uint32_t typing_ms, presence_grace_ms, presence_group_max;
@@ -38,6 +39,7 @@ struct api_limits {
         login_address;
 };
 
+struct hooks;   /* hooks/hooks.h */
 struct net;     /* net/conn.h */
 struct pending; /* pending.h */
 
@@ -51,6 +53,7 @@ struct problem {
 struct api {
     /* Set before api_init, borrowed. */
     struct engine *engine;
+    const struct hooks *hooks; /* NULL: nobody tells them */
     struct password_pool *passwords;
     const struct token_key *token_key;
     const struct app_key *app_key;

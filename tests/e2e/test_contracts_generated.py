@@ -44,17 +44,25 @@ class World:
         self.app = App(server, rest=rest)
         self.known = next(NAMES)
         self.app.put(self.known)
+        self.hook = self.make_hook()
         self.device = self.user.device()
         self.group = self.user.group(self.other)
         self.message = self.user.ok(201, "POST", f"/groups/{self.group}/messages",
                                     {"data": "one"})["message_id"]
+
+    def make_hook(self):
+        """There may be a few only, and what the tests before have made is in the way."""
+        for hook in self.app.ok(200, "GET", "/admin/hooks")["hooks"]:
+            self.app.call("DELETE", f"/admin/hooks/{hook['hook_id']}")
+        return self.app.ok(201, "POST", "/admin/hooks", {"url": "http://127.0.0.1:1/"})["hook_id"]
 
     def hints(self, path=""):
         """Values that name what is there."""
         users = st.sampled_from([self.third.id, self.other.id, self.user.id])
         group, message = st.just(self.group), st.just(self.message)
         things = {"/groups": group, "/users": users, "/sessions": st.just(self.device.id),
-                  "/messages": message, "/admin/users": users, "/admin/groups": group}
+                  "/messages": message, "/admin/users": users, "/admin/groups": group,
+                  "/admin/hooks": st.just(self.hook)}
         in_path = [thing for start, thing in things.items() if path.startswith(f"{start}/")]
         found = {
             "user_id": users, "items": users, "group_id": group, "message_id": message,
@@ -63,7 +71,7 @@ class World:
             "email": st.sampled_from([self.user.email, f"{next(NAMES)}@example.org"]),
             "password": st.just(self.user.password),
             "current_password": st.just(self.user.password), "except": st.just(self.device.id),
-            "seq": st.just(1), "external_id": st.just(self.known)}
+            "url": st.just("http://127.0.0.1:1/"), "seq": st.just(1), "external_id": st.just(self.known)}
         if in_path:
             found["id"] = in_path[0]
         if path == "/groups":

@@ -144,6 +144,10 @@ APP_ROUTES = {
     ("DELETE", "/admin/users/:external_id"): (None, 404),
     ("POST", "/admin/users/:id/sessions"): (lambda scene: DEVICE, 201),
     ("POST", "/admin/users/:id/token"): (None, 200),
+    ("POST", "/admin/hooks"): (lambda scene: {"url": "http://127.0.0.1:1/"}, 201),
+    ("GET", "/admin/hooks"): (None, 200),
+    # Of one that is not there: the id of the path is somebody's.
+    ("DELETE", "/admin/hooks/:id"): (None, 404),
     ("POST", "/admin/groups/:id/messages"): (
         lambda scene: {"user_id": scene.owner.id, "data": "x"}, 201),
 }

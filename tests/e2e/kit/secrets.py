@@ -37,6 +37,10 @@ class Secrets:
         text = url.split("?")[0].rsplit("/", 1)[-1]
         self._add("a messaging URL", text.encode(), uuid.UUID(text).bytes)
 
+    def learn_hook_secret(self, text):
+        """Its bytes are in the journal, which has to sign with them; the text is nowhere."""
+        self._add("a hook's secret", text.encode(), text.removeprefix("whsec_").encode())
+
     def learn_key(self, path):
         if not path.is_file():
             return
@@ -51,6 +55,8 @@ class Secrets:
                 self.learn_token(body["token"])
             if isinstance(body.get("messaging_url"), str):
                 self.learn_url(body["messaging_url"])
+            if isinstance(body.get("secret"), str):
+                self.learn_hook_secret(body["secret"])
 
     def check(self, where, data, also=()):
         """None of them is in this text or in these bytes."""
