@@ -18,8 +18,8 @@
 #include "model/feed.h"
 #include "model/hook.h"
 
-/* Where the text is this long, no further event is begun. */
-#define BATCH_BYTES (256u << 10)
+/* Where the text is this long, no further event is begun: it is signed in one go. */
+#define BATCH_BYTES (128u << 10)
 
 /* Writes an event as a client gets it: api/render's. */
 typedef void batch_render_fn(struct buf *out, const struct event *event);

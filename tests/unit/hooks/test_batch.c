@@ -173,13 +173,13 @@ static void test_it_is_cut(void **state)
         world_post(w, 1, 1, "x");
         add_newest(&b, w, EVENT_message_posted);
     }
-    padding = 100 << 10;
+    padding = 50 << 10;
     while (!batch_write(&b, w->m, hook, &epoch, &o, 1))
         continue;
     assert_int_equal(b.told, 3);
     assert_int_equal(b.count, 3);
     assert_int_equal(batch_entry(&b, 2)->cursor, model_cursor(w->m) - 5);
-    padding = 200 << 10;
+    padding = 100 << 10;
     batch_reset_text(&b);
     while (!batch_write(&b, w->m, hook, &epoch, &o, 1))
         continue;
