@@ -30,8 +30,8 @@ REST = [one for one in contract.operations() if one.path != "/{id}"]
 class Plain(Rest):
     """Learns no secrets: a password that is made of zeros stands in many a text."""
 
-    def learn(self, body, answer):
-        super().learn(None, answer)
+    def learn(self, body, answer, token=None):
+        super().learn(None, answer, token)
 
 
 class World:

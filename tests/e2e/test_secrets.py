@@ -1,6 +1,6 @@
-"""No secret gets out. The kit looks for every password, token, messaging URL and the signing key in
-all that any server of any test writes (kit/secrets.py); here, that this search finds what is put
-there, and that a server that crashes leaves no memory behind."""
+"""No secret gets out. The kit looks for every password, token, messaging URL and key in all that any
+server of any test writes (kit/secrets.py); here, that this search finds what is put there, and that a
+server that crashes leaves no memory behind."""
 import os
 import resource
 import signal
@@ -8,7 +8,9 @@ import uuid
 
 import pytest
 
-from kit.people import Rest, User
+from kit import raw
+from kit.app import App, AppUser, key_file, token as app_token
+from kit.people import User
 from kit.secrets import PIECE, Secrets
 from kit.socket import SEND
 
@@ -36,16 +38,54 @@ def test_everything_handed_out_is_known(server, anna):
     server.start()
 
 
-@pytest.mark.parametrize("what", ["password", "token", "url"])
-def test_a_secret_in_a_message_is_found_in_the_files_and_in_the_dump(new_server, what):
+class Bait:
+    """A server with all the secrets that there are; `of` has each by its name."""
+
+    def __init__(self, new_server, directory):
+        signing = key_file(directory / "signing")
+        key = key_file(directory / "api")
+        self.server = new_server(api_key_file=directory / "api", admin_listen="127.0.0.1:0",
+                                 app_token_key_file=directory / "signing")
+        app = self.server.keep(App(self.server, key))
+        anna = User(app.rest, "anna")
+        old, new = anna.password, "what replaces it"
+        first = anna.token
+        anna.token = anna.ok(200, "PATCH", "/users/me", {"password": new,
+                                                         "current_password": old})["token"]
+        second = anna.token
+        anna.token = anna.ok(200, "POST", "/token", {})["token"]
+        of_app = app_token(signing, AppUser(app, "7").id)
+        app.rest.ok(200, "GET", "/users/me", token=of_app)
+        hook = app.ok(201, "POST", "/admin/hooks", {"url": "http://127.0.0.1:1/"})["secret"]
+        self.anna = anna
+        self.device = anna.device()
+        self.of = {
+            "password": old, "new password": new, "token": first, "token of a password": second,
+            "renewed token": anna.token, "token that the app signed": of_app,
+            "url": self.device.path[1:], "secret of a hook": hook, "key of the app": key,
+            "key of its tokens": signing}
+
+
+@pytest.fixture
+def bait(new_server, tmp_path):
+    return Bait(new_server, tmp_path)
+
+
+def test_all_of_them_are_known_while_the_server_runs(bait):
+    for what, secret in bait.of.items():
+        assert secret.encode() in bait.server.secrets.known, what
+        is_handed_out = "token" in what.split() or what in ("url", "secret of a hook")
+        assert (secret.encode() in bait.server.secrets.never) != is_handed_out, what
+
+
+@pytest.mark.parametrize("what", [
+    "password", "new password", "token", "token of a password", "renewed token",
+    "token that the app signed", "url", "secret of a hook", "key of the app", "key of its tokens"])
+def test_a_secret_in_a_message_is_found_in_the_files_and_in_the_dump(bait, what):
     """What people write to each other is theirs: it is in the journal. Here it is the bait."""
-    server = new_server()
-    rest = server.keep(Rest(server))
-    anna = User(rest, "anna")
-    device = anna.device()
-    socket = device.connect()
-    bait = {"password": anna.password, "token": anna.token, "url": device.path}[what]
-    socket.ok(SEND, {"group_id": anna.group(), "data": bait})
+    server = bait.server
+    socket = bait.device.connect()
+    socket.ok(SEND, {"group_id": bait.anna.group(), "data": bait.of[what]})
     server.close_clients()
     server.stop()
     found(r"\.log", server.check_files)
@@ -67,6 +107,23 @@ def test_a_secret_in_an_answer_is_found(server, rest, anna):
     server.secrets.learn_token("not_found")
     found("an answer", rest.call, "GET", "/nothing")
     server.secrets.known.pop(b"not_found")
+
+
+def test_a_secret_that_is_handed_to_nobody_is_found_in_whatever_is_handed_out(server, anna):
+    """In good answers and events too."""
+    group = anna.group()
+    device = anna.device()
+    socket, plain = device.connect(), raw.Connection(server).upgrade(device.path)
+    anna.ok(201, "POST", f"/groups/{group}/messages", {"data": "eight and more"})
+    server.secrets.learn_password("eight and more")
+    found("an event", socket.recv)
+    found("an event", plain.text)
+    path = f"/groups/{group}/messages"
+    found("an answer", anna.call, "GET", path)
+    plain = raw.Connection(server)
+    plain.send(raw.request("GET", path, server, headers=[f"Authorization: Bearer {anna.token}"]))
+    found("an answer", plain.answer)
+    server.secrets.known.pop(b"eight and more")
 
 
 def test_a_secret_behind_others_in_a_file_is_found(tmp_path):
@@ -92,7 +149,7 @@ def end_by_abort(server):
     _, status = os.waitpid(server.process.pid, 0)
     assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGABRT
     server.process.returncode = -signal.SIGABRT
-    server.process = None
+    assert server.wait() == -signal.SIGABRT
     return os.WCOREDUMP(status)
 
 

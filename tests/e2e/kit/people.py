@@ -32,16 +32,20 @@ class Rest:
                                    timeout=PATIENCE)
         contract.check_answer(method, path, answer.status_code, answer.headers, answer.text,
                               answer.json)
-        self.learn(body, answer)
+        self.learn(body, answer, token)
         return answer
 
-    def learn(self, body, answer):
-        """An answer that hands out something is learnt from, any other holds no secret."""
+    def learn(self, body, answer, token=None):
+        """An answer that hands out something is learnt from, any other holds no secret. A token that
+        was taken is one, whoever has signed it."""
         secrets = self.server.secrets
         if isinstance(body, dict):
             secrets.learn_password(body.get("password"))
             secrets.learn_password(body.get("current_password"))
         if answer.ok:
+            secrets.check_handed("an answer", f"{answer.headers}\n{answer.text}")
+            if token:
+                secrets.learn_token(token)
             is_json = answer.headers.get("content-type") == "application/json"
             secrets.learn_answer(answer.json() if is_json and answer.content else None)
         else:

@@ -89,11 +89,13 @@ class Connection:
         for line in lines[1:-2]:
             name, value = line.split(":", 1)
             headers[name.lower()] = value.strip()
-        status = int(status)
+        status, secrets = int(status), self.server.secrets
         if status < 200:
             return Answer(status, headers, b"")
-        length = 0 if head else int(headers["content-length"])
-        return Answer(status, headers, self.read(length))
+        body = self.read(0 if head else int(headers["content-length"]))
+        look = secrets.check if status >= 400 else secrets.check_handed
+        look("an answer", "\r\n".join(lines).encode() + body)
+        return Answer(status, headers, body)
 
     def upgrade(self, path, headers=b"", tail=b""):
         """The WebSocket handshake; `tail` goes out in the same packet."""
@@ -128,6 +130,7 @@ class Connection:
         final, opcode, payload = self.frame()
         assert final and opcode == TEXT, (final, opcode, payload[:200])
         contract.check_event(json.loads(payload))
+        self.server.secrets.check_handed("an event", payload)
         return payload
 
     def close_code(self):

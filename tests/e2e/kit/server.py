@@ -135,6 +135,7 @@ class Server:
             raise AssertionError(f"the server did not start: exit {code}\n{self.err.text()}")
         self.host, self.port = listening.group(1), int(listening.group(2))
         self.address = f"{self.host}:{self.port}"
+        self.learn_keys()
         if "--api-key-file" in self.options:
             self.app_address = self.out.wait(APP_LISTENING).group(1)
         return self
@@ -153,10 +154,10 @@ class Server:
         return code
 
     def learn_keys(self):
-        self.secrets.learn_key(self.data / "key")
-        for flag in "--api-key-file", "--app-token-key-file":
-            if flag in self.options:
-                self.secrets.learn_key(Path(self.options[flag]))
+        self.secrets.learn_key(self.data / "key", "the signing key")
+        for flag, value in self.options.items():
+            if flag.endswith("-key-file"):
+                self.secrets.learn_key(Path(value), f"the key of {flag}", text=True)
 
     def check_lines(self):
         """No line that it has written holds a secret."""

@@ -129,10 +129,13 @@ class Socket:
         item = self.incoming.get(timeout=PATIENCE)
         if isinstance(item, Closed):
             self.closed = item
+            self.secrets.check("the reason of a close", item.reason or "", [HASH])
             raise item
         contract.check_event(item, self.methods.get(str(item.get("id"))))
         if item.type == T_REPLY:
             self.secrets.check("a reply", item.raw, [HASH])
+        else:
+            self.secrets.check_handed("an event", item.raw)
         return item
 
     def recv(self):
