@@ -328,7 +328,7 @@ def test_a_backlog_of_a_million_for_one_reader(new_server):
     server.close_clients()
     digest = server.digest()
     server.stop()
-    server.start()
+    server.start(patience=20 * PATIENCE)
     assert server.digest() == digest
     server.stop()
 

@@ -119,7 +119,8 @@ class Server:
                 words += [flag, str(one)]
         return words
 
-    def start(self):
+    def start(self, patience=PATIENCE):
+        """Waits until it listens: a long journal is replayed before, and may need more patience."""
         assert self.process is None, "started twice"
         self.process = subprocess.Popen(
             [*self.through, BINARY, *self.arguments()], env=clean_environment(self.env), text=True,
@@ -127,7 +128,7 @@ class Server:
             stderr=subprocess.PIPE)
         self.out = Lines(self.process.stdout)
         self.err = Lines(self.process.stderr)
-        listening = self.out.wait(LISTENING)
+        listening = self.out.wait(LISTENING, patience=patience)
         if not listening:
             code = self.process.wait(PATIENCE)
             self.err.thread.join(PATIENCE)
