@@ -155,7 +155,7 @@ class History:
 
     def say(self, which, where, what, _):
         """One who follows sends, on the socket on which they hear."""
-        streamers = [one for one in self.followers if isinstance(one, Streamer)]
+        streamers = self.streamers()
         streamers[which % len(streamers)].say(self.place(where).ident, f"said {what}")
 
     # ---- groups ---------------------------------------------------------------------------------
@@ -258,6 +258,9 @@ class History:
 
     # ---- those who follow -----------------------------------------------------------------------
 
+    def streamers(self):
+        return [one for one in self.followers if isinstance(one, Streamer)]
+
     def follow(self, which, count, limit, end):
         """A few events, or all; then it breaks off, or holds on, or comes back as a stranger."""
         follower = self.followers[which % len(self.followers)]
@@ -298,7 +301,7 @@ class History:
             self.tool("backup", self.server.data, self.copy)
 
     def rollback(self, _, __, ___, ____):
-        """The server of then: whoever knows more has to begin anew."""
+        """The server of then: whoever knows more has to begin anew, before something else happens."""
         if not self.copy:
             return
         self.stop(signal.SIGKILL)
@@ -306,6 +309,8 @@ class History:
         self.tool("restore", self.copy, self.server.data)
         self.server.start()
         self.erased = False
+        for follower in self.streamers():
+            follower.outbox.clear()
         for follower in self.followers:
             follower.follow()
 

@@ -128,11 +128,11 @@ class Streamer(Follower):
             self.take(event)
 
     def answered(self, event):
-        """An RPC of one's own was refused, or not."""
+        """A message of one's own was refused; or it was taken, and a socket that is behind is told the
+        rest in its order, as long as the group is there."""
         body = event["body"]
-        if not body["ok"] and event.get("id") in self.outbox:
-            del self.outbox[event["id"]]
-        assert body["ok"] or body.get("method") == SEND, event
+        assert body["ok"] or body["method"] == SEND, event
+        self.outbox.pop(event.get("id"), None)
 
     def sent(self, event):
         """A message of one's own: the text is known to whoever has sent it."""
@@ -221,10 +221,12 @@ class Caller(Streamer):
     def synced(self, body):
         """What was told before the question comes again with the answer, as it is by then."""
         kept, self.kept, self.asking = self.kept, {}, False
-        if not body["reset"]:
-            for (cursor, _), event in sorted(kept.items()):
-                if cursor <= body["cursor"]:
-                    super().handle(event)
+        for (cursor, kind), event in sorted(kept.items()):
+            if body["reset"]:
+                if kind == T_SENT:
+                    self.outbox.pop(event["body"].get("client_id"), None)
+            elif cursor <= body["cursor"]:
+                super().handle(event)
         super().synced(body)
 
     def handle(self, event):
