@@ -17,44 +17,13 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
 import read  # noqa: E402
-from kit.people import Rest, User  # noqa: E402
+from kit.app import key_file  # noqa: E402
+from kit.clock import Clock  # noqa: E402
 from kit.server import Server, run  # noqa: E402
-from kit.socket import DELIVERED, READ, SEND, T_SENT  # noqa: E402
+from story import Story  # noqa: E402
 
 NOT_KEPT = shutil.ignore_patterns("lock", "control", "*.tmp")
 OPTIONS = {"--segment-size": "64k", "--snapshot-after": "0"}
-
-
-class Story:
-    """People who do all that a journal can tell: every record type, refusals, every state."""
-
-    def __init__(self, server):
-        self.rest = Rest(server)
-        self.anna, self.bert, self.cleo = (User(self.rest, name) for name in ("anna", "bert", "Cléo"))
-        self.sockets = [user.connect() for user in (self.anna, self.bert, self.cleo)]
-        self.group = self.anna.group(self.bert, self.cleo, name="all of us")
-        self.pair = self.bert.group(self.anna, name="two")
-        self.empty = self.cleo.group(name="alone")
-        self.cleo.leaves(self.empty)
-        self.messages = []
-
-    def talk(self, count, size=20):
-        for i in range(count):
-            socket = self.sockets[i % 3]
-            socket.rpc(SEND, {"group_id": self.group, "data": f"message {i} " + "x" * size,
-                              "client_id": f"client-{len(self.messages)}"})
-            while (event := socket.recv()).type != T_SENT:
-                pass
-            self.messages.append(event.body["message_id"])
-        self.sockets[1].ok(DELIVERED, {"message_id": self.messages[0]})
-        self.sockets[2].ok(READ, {"message_id": self.messages[-1]})
-
-    def go(self):
-        """Cléo leaves and comes back, Bert is removed."""
-        self.cleo.leaves(self.group)
-        self.cleo.joins(self.group)
-        self.anna.leaves(self.group, self.bert)
-        self.anna.device(device_id="another", platform="ios", build=4294967295)
 
 
 def snapshot(server):
@@ -62,30 +31,31 @@ def snapshot(server):
     assert done.returncode == 0, done.stderr
 
 
-def write_clean(server):
-    story = Story(server)
+def write_clean(_, story):
     story.talk(9)
+    story.more()
     story.go()
 
 
-def write_rolled(server):
-    story = Story(server)
+def write_rolled(_, story):
     story.talk(60, 3000)
+    story.more()
     story.go()
 
 
-def write_snapshot(server):
-    story = Story(server)
+def write_snapshot(server, story):
     story.talk(30, 3000)
+    story.more()
     story.go()
     snapshot(server)
     story.cleo.group(story.anna, name="later")
 
 
-def write_compacted(server):
-    story = Story(server)
-    for _ in range(3):
+def write_compacted(server, story):
+    for n in range(3):
         story.talk(30, 3000)
+        if n == 0:
+            story.more()
         snapshot(server)
     story.go()
 
@@ -115,8 +85,12 @@ def digest_of(data, work):
 
 def make(name, target):
     with tempfile.TemporaryDirectory() as work:
-        server = Server(Path(work) / "data", OPTIONS).start()
-        STORIES[name](server)
+        key, clock = Path(work) / "api-key", Clock(work)
+        key_file(key)
+        server = Server(Path(work) / "data", {**OPTIONS, "--api-key-file": key,
+                                              "--admin-listen": "127.0.0.1:0"},
+                        clock.environment()).start()
+        STORIES[name](server, Story(server, clock))
         digest = server.digest()
         server.close_clients()
         server.stop(signal.SIGKILL if name in ("killed", "torn") else signal.SIGTERM)

@@ -533,7 +533,7 @@ def take_element(reader, kind):
                                 for _ in range(reader.v())]
     if kind == 11:
         element["mentions"] = [reader.v() for _ in range(reader.v())]
-        element.update(take_fields(reader, "meta:text"))
+        element.update(take_fields(reader, "meta:vtext"))
     if kind == 15 and element["seq"]:
         element.update(take_fields(reader, "time:v by:v first_join:u8 first_history:u8 name:rest"))
     if kind == 20:
