@@ -51,7 +51,7 @@ WARN     := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing
 CPPFLAGS := -D_GNU_SOURCE -DGROUPS_CHAT_VERSION='"$(VERSION)"' -I. -Isrc
 CFLAGS   := -std=gnu11 -O2 -g -fno-strict-aliasing -pthread $(WARN) $(WERROR) $(SANFLAGS)
 LDFLAGS  := -pthread $(SANFLAGS)
-LIBS     := -lev -lhttp_parser -lwslay -lb2 -lsodium -lutf8proc -linih -lcurl
+LIBS     := -lev -lhttp_parser -lwslay -lb2 -lsodium -lutf8proc -linih
 
 # ---- what is installed, and why ---------------------------------------------------------------
 

@@ -50,7 +50,7 @@ struct hooks {
     struct engine *engine;
     struct loop *loop;
     struct hooks_options options;
-    struct poster *poster; /* NULL: there was no hook yet */
+    struct poster *poster; /* NULL: there was no hook yet, or it cannot be had */
     bool is_running;       /* started, and not stopped */
     struct tail tail;
     struct list runners; /* in the order in which their turns come */
@@ -301,7 +301,7 @@ static bool step(struct runner *r, uint32_t *work)
     struct uuid epoch = engine_epoch(h->engine);
     struct batch_options o = {h->options.render, h->options.offline_max};
 
-    if (hook == NULL || r->post.poster != NULL || r->is_resting)
+    if (hook == NULL || h->poster == NULL || r->post.poster != NULL || r->is_resting)
         return false;
     if (!r->batch.cut) {
         bool full = gather(r, hook, work);
@@ -494,7 +494,7 @@ struct hook_status hooks_status(const struct hooks *h, const struct model *m,
     s.position = r->position;
     s.behind = r->idle ? 0 : model_cursor(m) - s.position;
     s.failures = r->failures;
-    s.error = r->error;
+    s.error = h->poster != NULL ? r->error : "no_library";
     s.status = r->status;
     s.next_try_ms = r->is_resting ? clock_wall_ms() + left : 0;
     return s;

@@ -1,14 +1,72 @@
 #include "hooks/poster.h"
 
+#include "base/diag.h"
 #include "base/ensure.h"
 
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 
 /* Of an answer: more is not read. */
 #define RECEIVED_MAX (64u << 10)
+
+/* ---- the library -----------------------------------------------------------------------------
+ */
+
+/* It is loaded for the first hook: with the thirty libraries that it needs in turn, which most
+ * servers would carry for nothing. */
+#define LIBRARY "libcurl.so.4"
+
+#define FUNCTIONS(F)                                                                               \
+    F(easy_init)                                                                                   \
+    F(easy_cleanup)                                                                                \
+    F(easy_setopt)                                                                                 \
+    F(easy_getinfo)                                                                                \
+    F(global_init)                                                                                 \
+    F(global_cleanup)                                                                              \
+    F(multi_add_handle)                                                                            \
+    F(multi_assign)                                                                                \
+    F(multi_cleanup)                                                                               \
+    F(multi_info_read)                                                                             \
+    F(multi_init)                                                                                  \
+    F(multi_remove_handle)                                                                         \
+    F(multi_setopt)                                                                                \
+    F(multi_socket_action)                                                                         \
+    F(slist_append)                                                                                \
+    F(slist_free_all)
+
+static struct {
+#define FUNCTION(name) __typeof__(curl_##name) *name;
+    FUNCTIONS(FUNCTION)
+#undef FUNCTION
+} curl;
+
+static bool find_function(void *library, const char *name, void *to)
+{
+    void *function = dlsym(library, name);
+
+    memcpy(to, &function, sizeof function);
+    return function != NULL;
+}
+
+/* Stays loaded. */
+static bool load_library(void)
+{
+    static bool is_loaded;
+    void *library = is_loaded ? NULL : dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+
+    if (is_loaded)
+        return true;
+    is_loaded = library != NULL;
+#define FUNCTION(name) is_loaded = is_loaded && find_function(library, "curl_" #name, &curl.name);
+    FUNCTIONS(FUNCTION)
+#undef FUNCTION
+    if (!is_loaded)
+        diag_error("hooks wait, since " LIBRARY " is not there: install libcurl4, and restart");
+    return is_loaded;
+}
 
 struct poster {
     struct loop_timer timer; /* first: the loop hands it back */
@@ -74,9 +132,9 @@ static enum post_end end_of(CURLcode code, int status)
 /* Gives back what poster_send took; signals are blocked. */
 static void release(struct post *post)
 {
-    ENSURE(curl_multi_remove_handle(post->poster->multi, post->easy) == CURLM_OK);
-    curl_easy_cleanup(post->easy);
-    curl_slist_free_all(post->fields);
+    ENSURE(curl.multi_remove_handle(post->poster->multi, post->easy) == CURLM_OK);
+    curl.easy_cleanup(post->easy);
+    curl.slist_free_all(post->fields);
     post->easy = post->fields = NULL;
     post->poster = NULL;
 }
@@ -86,7 +144,7 @@ static void finish(struct post *post, CURLcode code)
     long status = 0;
     sigset_t before = block_signals();
 
-    (void)curl_easy_getinfo(post->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl.easy_getinfo(post->easy, CURLINFO_RESPONSE_CODE, &status);
     release(post);
     restore_signals(&before);
     post->done(post, (struct post_result){end_of(code, (int)status), (int)status});
@@ -98,12 +156,12 @@ static void finish_all(struct poster *p)
     CURLMsg *message;
     int left;
 
-    while ((message = curl_multi_info_read(p->multi, &left)) != NULL) {
+    while ((message = curl.multi_info_read(p->multi, &left)) != NULL) {
         struct post *post = NULL;
         CURLcode code = message->data.result;
         if (message->msg != CURLMSG_DONE)
             continue;
-        ENSURE(curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&post) ==
+        ENSURE(curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&post) ==
                CURLE_OK);
         finish(post, code);
     }
@@ -117,7 +175,7 @@ static void act(struct poster *p, curl_socket_t fd, int events)
     int running;
     sigset_t before = block_signals();
 
-    ENSURE(curl_multi_socket_action(p->multi, fd, events, &running) == CURLM_OK);
+    ENSURE(curl.multi_socket_action(p->multi, fd, events, &running) == CURLM_OK);
     restore_signals(&before);
     finish_all(p);
 }
@@ -155,7 +213,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void 
         w->poster = p;
         w->fd = fd;
         loop_io_start(p->loop, &w->io, fd, events, on_socket);
-        (void)curl_multi_assign(p->multi, fd, w);
+        (void)curl.multi_assign(p->multi, fd, w);
     } else {
         loop_io_set(p->loop, &w->io, events);
     }
@@ -192,7 +250,7 @@ static size_t receive(char *data, size_t size, size_t count, void *ctx)
 
 static bool set_up(CURL *easy, struct post *post, const struct post_request *r)
 {
-#define SET(option, value) (curl_easy_setopt(easy, option, value) == CURLE_OK)
+#define SET(option, value) (curl.easy_setopt(easy, option, value) == CURLE_OK)
     return SET(CURLOPT_PRIVATE, post) && SET(CURLOPT_URL, r->url) &&
            SET(CURLOPT_PROTOCOLS_STR, "http,https") && SET(CURLOPT_FOLLOWLOCATION, 0L) &&
            SET(CURLOPT_PROXY, "") && SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) &&
@@ -210,23 +268,23 @@ static bool set_up(CURL *easy, struct post *post, const struct post_request *r)
 
 bool poster_send(struct poster *p, struct post *post, const struct post_request *r)
 {
-    struct curl_slist *fields = curl_slist_append(NULL, "expect:");
-    CURL *easy = curl_easy_init();
+    struct curl_slist *fields = curl.slist_append(NULL, "expect:");
+    CURL *easy = curl.easy_init();
 
     ENSURE(post->poster == NULL && easy != NULL);
     for (int i = 0; i < POST_FIELDS_MAX && r->fields[i] != NULL; i++)
-        fields = curl_slist_append(fields, r->fields[i]);
+        fields = curl.slist_append(fields, r->fields[i]);
     ENSURE(fields != NULL);
     post->easy = easy;
     post->fields = fields;
     post->received = 0;
     sigset_t before = block_signals();
-    bool fine = set_up(easy, post, r) && curl_multi_add_handle(p->multi, easy) == CURLM_OK;
+    bool fine = set_up(easy, post, r) && curl.multi_add_handle(p->multi, easy) == CURLM_OK;
     if (fine) {
         post->poster = p;
     } else {
-        curl_easy_cleanup(easy);
-        curl_slist_free_all(fields);
+        curl.easy_cleanup(easy);
+        curl.slist_free_all(fields);
         post->easy = post->fields = NULL;
     }
     restore_signals(&before);
@@ -244,13 +302,14 @@ void post_cancel(struct post *post)
 
 struct poster *poster_new(struct loop *loop)
 {
+    if (!load_library())
+        return NULL;
     struct poster *p = xcalloc(1, sizeof *p);
-
-    ENSURE(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+    ENSURE(curl.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
     p->loop = loop;
-    p->multi = curl_multi_init();
+    p->multi = curl.multi_init();
     ENSURE(p->multi != NULL);
-#define SET(option, value) ENSURE(curl_multi_setopt(p->multi, option, value) == CURLM_OK)
+#define SET(option, value) ENSURE(curl.multi_setopt(p->multi, option, value) == CURLM_OK)
     SET(CURLMOPT_SOCKETFUNCTION, watch_socket);
     SET(CURLMOPT_SOCKETDATA, p);
     SET(CURLMOPT_TIMERFUNCTION, set_timer);
@@ -264,9 +323,9 @@ void poster_free(struct poster *p)
     if (p == NULL)
         return;
     sigset_t before = block_signals();
-    (void)curl_multi_cleanup(p->multi);
+    (void)curl.multi_cleanup(p->multi);
     restore_signals(&before);
     loop_timer_stop(p->loop, &p->timer);
-    curl_global_cleanup();
+    curl.global_cleanup();
     free(p);
 }

@@ -1,5 +1,5 @@
 /*
- * poster: sends HTTP requests of our own. The only user of libcurl.
+ * poster: sends HTTP requests of our own. The only user of libcurl, which is loaded for the first.
  *
  * One POST a call, http or https, never more than it says: no redirect is followed, no proxy of the
  * environment is asked, no cookie is kept, what the receiver answers is thrown away but for its
@@ -50,6 +50,7 @@ struct post_request {
     uint32_t timeout_ms;                 /* for the whole of it */
 };
 
+/* NULL where the library is not there, which the log says. */
 struct poster *poster_new(struct loop *loop);
 /* What is under way is forgotten, without a call. */
 void poster_free(struct poster *p);

@@ -41,7 +41,7 @@ LIBRARIES = {
 # The C library: ISO C, POSIX, Linux. A header that is in neither table is a library without a room.
 SYSTEM = set(
     """assert.h ctype.h errno.h float.h inttypes.h limits.h locale.h math.h setjmp.h signal.h
-    stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h stdnoreturn.h
+    dlfcn.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h stdnoreturn.h
     string.h strings.h tgmath.h threads.h time.h uchar.h wchar.h wctype.h
     arpa/inet.h dirent.h endian.h fcntl.h fnmatch.h getopt.h glob.h ifaddrs.h libgen.h net/if.h
     netdb.h netinet/in.h netinet/tcp.h poll.h pthread.h pwd.h grp.h sched.h semaphore.h spawn.h

@@ -1,6 +1,7 @@
 """The app's webhooks: what its own server is told, signed, in order, at least once; and what happens
 where it does not listen."""
 import json
+import re
 import signal
 import ssl
 import threading
@@ -572,6 +573,22 @@ def masks(server):
         if path.name != str(server.process.pid):
             found.append(int(text.split("SigBlk:")[1].split()[0], 16))
     return found
+
+
+def test_a_machine_without_the_library(new_world, tmp_path):
+    """Everything else works; when the library is there, the hook tells what it had to keep."""
+    world = new_world(env={
+        "LD_PRELOAD": " ".join([*sanitizer(), str(build(tmp_path, "nolib"))]), "NOLIB": "libcurl"})
+    receiver = world.receiver()
+    hook = world.hook(receiver.url(), types=[20])
+    assert world.server.err.wait(re.compile("hooks wait, since libcurl"))
+    cursor = world.say("hello")
+    status = hook.status()
+    assert status["last_error"] == "no_library" and status["behind"] > 0
+    world.server.env.pop("NOLIB")
+    world.server.restart(signal.SIGTERM)
+    receiver.wait_cursor(cursor)
+    assert "last_error" not in hook.status()
 
 
 def test_a_name_that_nobody_finds(new_world, tmp_path):
