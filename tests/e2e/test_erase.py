@@ -183,6 +183,28 @@ def test_it_goes_on_after_a_kill(new_server, snapshot):
     rest.close()
 
 
+def test_out_of_more_groups_than_go_at_once(shared_rest):
+    """Some that they had left already, and some in which nothing of theirs is."""
+    anna, bert = User(shared_rest), User(shared_rest)
+    groups = [bert.group(anna) for _ in range(30)]
+    watcher = bert.connect()
+    for number, group in enumerate(groups):
+        if number % 3 == 0:
+            post(anna, group, f"number {number}")
+        if number % 5 == 0:
+            anna.leaves(group)
+    assert [e.type for e in watcher.fence()] == [
+        kind for number in range(30)
+        for kind in [T_MESSAGE] * (number % 3 == 0) + [T_LEFT] * (number % 5 == 0)]
+    erase(anna)
+    seen = watcher.take(24 + 10)
+    # First all groups, so that nothing new comes, then the messages.
+    assert [e.type for e in seen] == [T_LEFT] * 24 + [T_ERASED] * 10
+    assert [e.body["group_id"] for e in seen] == [
+        *(group for number, group in enumerate(groups) if number % 5),
+        *(group for number, group in enumerate(groups) if number % 3 == 0)]
+
+
 # ---- a disk that refuses ---------------------------------------------------------------------------
 
 MINE = 300   # messages in each of three groups: eight batches

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from kit.clock import DAY, Clock
+from kit.faults import ERRORS, Faults, build
 from kit.people import Rest, User, assert_error
 from kit.server import PATIENCE, run
 from kit.socket import (DELIVERED, EVENTS, HISTORY, READ, SEND, T_CHANGED, T_GROUP, T_MESSAGE,
@@ -283,3 +284,34 @@ def test_the_clock_goes_back(start, clock):
     talk.anna.token = talk.anna.login()
     assert send(talk.anna, talk.group, "written earlier, it seems")["seq"] == 6
     assert page(talk.anna, talk.group)["first_seq"] == 4
+
+
+@pytest.mark.parametrize("writes", [0, 2])
+def test_a_full_disk_holds_it_up(new_server, clock, tmp_path, writes):
+    """So many pieces go, then the disk is full: what has not gone is there, and goes once there is
+    room."""
+    faults = Faults(build(tmp_path), tmp_path)
+    env = {**clock.environment(), **faults.environment()}
+    env["LD_PRELOAD"] += f" {clock.library}"
+    server = new_server(env=env, send_rate="0", snapshot_after="0", retention=2)
+    rest = Rest(server)
+    anna = User(rest)
+    groups = [anna.group(), anna.group()]
+    socket = anna.connect()
+    for number in range(600):
+        socket.rpc(SEND, {"group_id": groups[number % 2], "data": f"number {number}"})
+    socket.fence()
+    rule = faults.fail("pwrite", ERRORS["ENOSPC"], name=".log", skip=writes)
+    clock.move(3 * DAY)
+    eventually(lambda: faults.hits(rule) >= 3, "nothing was refused")
+    assert server.err.wait(re.compile("changes are refused until there is room"))
+    gone = sum(page(anna, group)["first_seq"] - 1 for group in groups)
+    assert gone == 128 * writes
+    assert_error(anna.call("POST", f"/groups/{groups[0]}/messages", {"data": "x"}), 503, "disk_full")
+    faults.end()
+    for group in groups:
+        eventually(lambda group=group: page(anna, group)["messages"] == [], "not all have gone")
+        eventually(lambda group=group: anna.call("POST", f"/groups/{group}/messages",
+                                                 {"data": "next"}).status_code == 201, "no room")
+        assert page(anna, group)["first_seq"] == 301
+    rest.close()
