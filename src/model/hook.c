@@ -149,17 +149,17 @@ enum err check_hook_delete(const struct model *m, const struct record_hook_delet
 
 void apply_hook_delete(struct model *m, const struct record_hook_delete *r, const struct commit *c)
 {
+    struct hook *gone = find(m, &r->id);
     uint32_t kept = 0;
 
     (void)c;
     for (uint32_t i = 0; i < m->hooks.count; i++) {
         struct hook *hook = vec_at(&m->hooks, i);
-        if (uuid_equal(&hook->id, &r->id))
-            free_hook(hook);
-        else
+        if (hook != gone)
             vec_set(&m->hooks, kept++, hook);
     }
     (void)vec_pop(&m->hooks);
+    free_hook(gone);
     m->hook_changes++;
 }
 
