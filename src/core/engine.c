@@ -257,5 +257,6 @@ struct journal *engine_journal(const struct engine *e)
 
 struct uuid engine_epoch(const struct engine *e)
 {
-    return journal_epoch(e->journal);
+    struct uuid renewed = model_epoch(e->model);
+    return uuid_is_zero(&renewed) ? journal_epoch(e->journal) : renewed;
 }

@@ -92,6 +92,7 @@ int64_t engine_now(struct engine *e);
 
 const struct model *engine_model(const struct engine *e);
 struct journal *engine_journal(const struct engine *e);
+/* Of the cursors: the one that was made with the journal, or what renewed it. */
 struct uuid engine_epoch(const struct engine *e);
 
 #endif

@@ -222,5 +222,7 @@ void model_digest(const struct model *m, uint8_t out[static MODEL_DIGEST_LEN])
         hash_add_u64(&h, m->hooks.count);
     for (uint32_t i = 0; i < m->hooks.count; i++)
         add_hook(&h, vec_at(&m->hooks, i));
+    if (!uuid_is_zero(&m->epoch))
+        add_uuid(&h, &m->epoch);
     hash_final(&h, out);
 }

@@ -49,6 +49,12 @@ static bool load_head(struct model *m, struct bytes *in)
     return true;
 }
 
+static bool load_epoch(struct model *m, struct bytes *in)
+{
+    return uuid_is_zero(&m->epoch) && take_array(in, m->epoch.b, sizeof m->epoch.b) &&
+           !uuid_is_zero(&m->epoch);
+}
+
 /* ---- users: what was saved is a record that can be checked and applied -------------------------
  */
 
@@ -246,6 +252,8 @@ static bool type_fits(const struct load *l, enum saved_type type)
     switch (type) {
     case SAVED_head:
         return false;
+    case SAVED_epoch:
+        return l->before == SAVED_head;
     case SAVED_user:
     case SAVED_erased:
         return l->before <= SAVED_session || l->before == SAVED_profile ||
@@ -294,7 +302,8 @@ static bool is_list(enum saved_type type)
     return type >= SAVED_members && type != SAVED_extra && type != SAVED_deleted &&
            type != SAVED_extras && type != SAVED_kept && type != SAVED_kept_count &&
            type != SAVED_externals && type != SAVED_hooks && type != SAVED_hook &&
-           type != SAVED_profile && type != SAVED_erased && type != SAVED_profiles;
+           type != SAVED_profile && type != SAVED_erased && type != SAVED_profiles &&
+           type != SAVED_epoch;
 }
 
 /* One element; the next one of the same record follows where bytes are left. */
@@ -303,6 +312,8 @@ static bool load_element(struct model *m, enum saved_type type, struct bytes *in
     switch (type) {
     case SAVED_head:
         return load_head(m, in);
+    case SAVED_epoch:
+        return load_epoch(m, in);
     case SAVED_user:
         return load_user(m, in);
     case SAVED_profile:
@@ -366,8 +377,8 @@ bool model_load(struct model *m, uint16_t type, struct bytes payload)
         return false;
     if (t != l->before)
         l->group.cursor = l->group.time = 0;
-    /* What may stand behind a group may stand behind its `kept`. */
-    l->before = t == SAVED_kept ? SAVED_group : t;
+    /* What may stand behind a group may stand behind its `kept`; and so with head and `epoch`. */
+    l->before = t == SAVED_kept ? SAVED_group : t == SAVED_epoch ? SAVED_head : t;
     do {
         if (!load_element(m, t, &payload))
             return false;

@@ -408,6 +408,8 @@ uint64_t model_memory_unused(const struct model *m);
 uint64_t model_cursor(const struct model *m);
 /* The newest time; no event is older than the one before. */
 int64_t model_time(const struct model *m);
+/* Which history its cursors are of, where a record says it; zero: the journal's own. */
+struct uuid model_epoch(const struct model *m);
 
 static inline bool member_is_active(const struct member *mb)
 {

@@ -501,6 +501,10 @@ void model_save(const struct model *m, model_save_fn *fn, void *ctx)
     state_count_reclaim(m, &gone, &gone_client_ids);
     buf_add_varint(&s.buf, map_count(&m->messages_by_client_id) - gone_client_ids);
     flush(&s, SAVED_head);
+    if (!uuid_is_zero(&m->epoch)) {
+        put_uuid(&s.buf, &m->epoch);
+        flush(&s, SAVED_epoch);
+    }
     s.places = xmalloc(m->users.count * sizeof *s.places);
     for (uint32_t i = 0; i < m->users.count; i++)
         save_user(&s, vec_at(&m->users, i));

@@ -17,6 +17,7 @@ struct reclaim; /* reclaim.c's */
 struct model {
     uint64_t cursor;
     int64_t time;
+    struct uuid epoch; /* zero: the journal's own */
     uint64_t message_count;
     struct vec users;  /* struct user *, place number - 1 */
     struct vec groups; /* struct group *, place number - 1 */

@@ -12,6 +12,7 @@
 #include "base/ensure.h"
 #include "log/segment.h"
 #include "tools/out.h"
+#include "tools/renew.h"
 
 #define TRIES_MAX 8
 #define COPY_STEP (1u << 20)
@@ -301,6 +302,21 @@ static enum exit_code fill_target(struct copy *c)
     return EXIT_FINE;
 }
 
+/* What is told from now on is not what was told behind the backup. */
+static enum exit_code renew(const struct copy *c)
+{
+    const struct scan *s = &c->scan;
+    uint64_t size = s->segment_count > 0 ? s->segments[s->segment_count - 1].size : 0;
+    if (!c->order->renew)
+        return EXIT_FINE;
+    enum exit_code code = renew_epoch(c->path, size, c->order->json, &c->result->epoch);
+    if (code == EXIT_FINE) {
+        c->result->records++;
+        c->result->last_seq++;
+    }
+    return code;
+}
+
 /* Reads the copy as a start would. */
 static enum exit_code check_target(const struct copy *c)
 {
@@ -337,16 +353,26 @@ static enum exit_code publish(const struct copy *c)
     return ok ? EXIT_FINE : failed(c, "sync the directory of", c->order->to);
 }
 
+/* What a copy has, and what was added to it. */
+static void remove_files(int dir)
+{
+    const struct dirent *entry;
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!list)
+        return;
+    while ((entry = readdir(list)) != NULL)
+        (void)unlinkat(dir, entry->d_name, 0); /* its two directories stay */
+    closedir(list);
+}
+
 /* Takes away what was made, after a failure. */
 static void unmake(const struct copy *c)
 {
     if (!c->made)
         return;
-    if (c->to_journal >= 0) {
-        for (size_t i = 0; i < c->source_count; i++)
-            (void)unlinkat(c->to_journal, c->sources[i].name, 0);
-        (void)unlinkat(c->to_journal, "manifest", 0);
-    }
+    if (c->to_journal >= 0)
+        remove_files(c->to_journal);
     if (c->to_dir >= 0) {
         (void)unlinkat(c->to_dir, KEY_NAME, 0);
         (void)unlinkat(c->to_dir, JOURNAL_DIR, AT_REMOVEDIR);
@@ -371,6 +397,8 @@ enum exit_code copy_data_dir(const struct copy_order *order, struct copy_result 
     if (code == EXIT_FINE)
         code = fill_target(&c);
     if (code == EXIT_FINE)
+        code = renew(&c);
+    if (code == EXIT_FINE)
         code = check_target(&c);
     if (code == EXIT_FINE)
         code = publish(&c);
@@ -391,10 +419,13 @@ enum exit_code copy_data_dir(const struct copy_order *order, struct copy_result 
 void copy_print(const struct copy_order *o, const struct copy_result *r)
 {
     struct buf b = {0};
+    char epoch[UUID_TEXT_LEN + 1] = "";
+    uuid_format(&r->epoch, epoch);
     if (!o->json) {
-        out_say("%s: %llu files, %llu bytes, %zu snapshots, up to record %llu", o->to,
+        out_say("%s: %llu files, %llu bytes, %zu snapshots, up to record %llu%s%s", o->to,
                 (unsigned long long)r->files, (unsigned long long)r->bytes, r->snapshots,
-                (unsigned long long)r->last_seq);
+                (unsigned long long)r->last_seq, o->renew ? ", which gives it the epoch " : "",
+                o->renew ? epoch : "");
         return;
     }
     out_open(&b, NULL, '{');
@@ -405,6 +436,8 @@ void copy_print(const struct copy_order *o, const struct copy_result *r)
     out_uint(&b, "snapshots", r->snapshots);
     out_uint(&b, "records", r->records);
     out_uint(&b, "last_seq", r->last_seq);
+    if (o->renew)
+        out_cstr(&b, "epoch", epoch);
     out_close(&b, '}');
     out_line(&b);
     buf_release(&b);

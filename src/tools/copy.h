@@ -6,6 +6,7 @@
  * end; then all files are opened, so that a server may delete them; where one was deleted before,
  * all of it begins again. Of each segment the bytes up to the end of its records are copied, zeros
  * behind them. Each file is synced, each directory, and then the copy is scanned as a start would.
+ * One that is to go on in place of the original gets one record more (tools/renew.h).
  */
 #ifndef TOOLS_COPY_H
 #define TOOLS_COPY_H
@@ -16,15 +17,17 @@ struct copy_order {
     const char *from; /* as given */
     const char *to;
     bool into_empty; /* `to` may be there, empty */
+    bool renew;      /* the copy gets another epoch */
     bool json;
 };
 
 struct copy_result {
     uint64_t files;
     uint64_t bytes; /* with holes counted as none */
-    uint64_t records;
+    uint64_t records; /* with the one that renews the epoch */
     uint64_t last_seq;
     size_t snapshots;
+    struct uuid epoch; /* that it was renewed to */
 };
 
 /* Copies; what fails is said. `to` appears whole, or, where it was there, is empty again after a

@@ -291,17 +291,13 @@ class History:
             self.tool("snapshot", "--data", self.server.data)
 
     def backup(self, _, __, ___, ____):
-        """Of a moment that everybody has reached: whoever is told something later has a cursor that
-        the copy does not know. And not while somebody is being erased, since that would go on at the
-        start with the copy, and reach those cursors before anybody asks."""
+        """Of any moment before somebody is erased: what is known of that is not kept beside it."""
         if not self.erased:
-            for follower in self.followers:
-                follower.follow()
             self.copy = self.scratch / f"copy-{len(list(self.scratch.iterdir()))}"
             self.tool("backup", self.server.data, self.copy)
 
     def rollback(self, _, __, ___, ____):
-        """The server of then: whoever knows more has to begin anew, before something else happens."""
+        """The server of then: whoever was told something has to begin anew, whatever happens first."""
         if not self.copy:
             return
         self.stop(signal.SIGKILL)
@@ -311,8 +307,6 @@ class History:
         self.erased = False
         for follower in self.streamers():
             follower.outbox.clear()
-        for follower in self.followers:
-            follower.follow()
 
     # ---- all of it ------------------------------------------------------------------------------
 

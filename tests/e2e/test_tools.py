@@ -493,16 +493,18 @@ def test_backup_and_restore(segments, new_server, tmp_path):
     assert not (tmp_path / "out.partial").exists()
     kept = listing(out)
     back.mkdir()
-    assert say("restore", out, back)["last_seq"] == said["last_seq"]
+    assert say("restore", out, back)["last_seq"] == said["last_seq"] + 1
     assert listing(out) == kept
-    assert start_on(new_server, back) == segments.digest
+    assert start_on(new_server, back)[0] == segments.digest[0] + 1
+    assert start_on(new_server, out) == segments.digest
 
 
 def test_backup_of_a_compacted_journal(compacted, new_server, tmp_path):
     said = say("backup", compacted.data, tmp_path / "out")
     assert said["snapshots"] == 2 and said["last_seq"] == compacted.last
     tool("restore", tmp_path / "out", tmp_path / "back")
-    assert start_on(new_server, tmp_path / "back") == compacted.before
+    assert start_on(new_server, tmp_path / "back")[0] == compacted.before[0] + 1
+    assert start_on(new_server, tmp_path / "out") == compacted.before
 
 
 def test_backup_leaves_a_torn_tail_out(journal, new_server, tmp_path):

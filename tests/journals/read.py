@@ -450,6 +450,7 @@ FIELDS = {
     42: ("hook_create", "time:time id:uuid hooks_max:u32 after:u64 types:u32s secret:secret url:text"),
     43: ("hook_delete", "time:time id:uuid"),
     44: ("hook_progress", "time:time id:uuid cursor:u64"),
+    49: ("epoch_renew", "time:time epoch:uuid"),
     50: ("messages_expire", "time:time group:u32 up_to:u32"),
     51: ("group_retention", "time:time group:u32 by:u32 days:u32"),
 }
@@ -500,6 +501,7 @@ SAVED = {
     26: ("external", "user:v external_id:text8"),
     27: ("hooks", "count:v"),
     28: ("hook", "id:uuid seq:v time:v position:v"),
+    29: ("epoch", "epoch:uuid"),
     30: ("kept", "expired:v days:v last_seq:v"),
     31: ("kept_count", "count:v"),
 }

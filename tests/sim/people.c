@@ -282,6 +282,15 @@ static enum err hook(struct engine *e)
     return shadow_propose(e, &r);
 }
 
+/* It goes on from a backup: as a tool adds it, or one that does it wrong. */
+static enum err renew(struct engine *e)
+{
+    struct record r = {.type = RECORD_epoch_renew, .epoch_renew = {.time = engine_now(e)}};
+    if (!rng_one_in(8))
+        r.epoch_renew.epoch = rng_one_in(8) ? model_epoch(engine_model(e)) : new_id();
+    return shadow_propose(e, &r);
+}
+
 static enum err make_group(struct engine *e)
 {
     uint8_t numbers[4 * 8] = {0};
@@ -489,7 +498,7 @@ enum err people_act(struct engine *e)
     if (deed < 17)
         return ask_password(e, rng_one_in(2));
     if (deed < 18)
-        return rng_one_in(2) ? hook(e) : act_as_app(e);
+        return rng_one_in(9) ? renew(e) : rng_one_in(2) ? hook(e) : act_as_app(e);
     if (deed < 22)
         return make_group(e);
     if (deed < 32)

@@ -19,6 +19,7 @@ class Follower:
         self.user = user
         self.mirror = Mirror(user)
         self.cursor = 0
+        self.epoch = user.ok(200, "GET", "/sync?limit=1")["epoch"]  # of the cursor
         self.trace = []  # for whoever looks into a failure
 
     def take(self, event):
@@ -44,6 +45,10 @@ class Follower:
         self.trace.append("begins anew")
         self.cursor = self.mirror.begin()
 
+    def named(self, stranger):
+        """The epoch that it says beside its cursor: its own, or nobody's."""
+        return str(uuid.uuid4()) if stranger else self.epoch
+
     def drop(self):
         pass
 
@@ -54,17 +59,18 @@ class Poller(Follower):
     def follow(self, count=None, limit=None, lost=False, stranger=False):
         """So many answers; None: to the end."""
         query = f"&limit={limit}" if limit else ""
-        query += f"&epoch={uuid.uuid4()}" if stranger else ""
         for _ in itertools.count() if count is None else range(count):
-            answer = self.user.ok(200, "GET", f"/events?after={self.cursor}&wait=0{query}")
+            epoch = self.named(stranger)
+            answer = self.user.ok(200, "GET",
+                                  f"/events?after={self.cursor}&epoch={epoch}&wait=0{query}")
             if lost:
                 return
+            assert answer["reset"] != (epoch == answer["epoch"])
+            self.epoch, stranger = answer["epoch"], False
             if answer["reset"]:
                 assert not answer["events"] and not answer["more"]
                 self.begin()
-                query, stranger = query.partition("&epoch")[0], False
                 continue
-            assert not stranger
             for event in answer["events"]:
                 self.take(event)
             self.reach(answer["cursor"])
@@ -80,6 +86,7 @@ class Streamer(Follower):
         super().__init__(user)
         self.device = user.device()
         self.connection = None
+        self.asked = None  # the epoch that it said last
         self.lives = self.paused = False
         self.floor = 0  # since a reset: what was known from elsewhere
         self.outbox = {}  # client_id: (group, data)
@@ -96,13 +103,15 @@ class Streamer(Follower):
             {"method": method, "body": body, **envelope}).encode()))
 
     def connect(self, limit, stranger):
-        query = f"?after={self.cursor}"
+        self.asked = self.named(stranger)
+        query = f"?after={self.cursor}&epoch={self.asked}"
         query += f"&limit={limit}" if limit else ""
-        query += f"&epoch={uuid.uuid4()}" if stranger else ""
         self.connection = raw.Connection(self.user.server).upgrade(self.device.path + query)
 
     def ask_on(self, limit):
-        self.rpc(EVENTS, {"after": self.cursor, **({"limit": limit} if limit else {})})
+        self.asked = self.epoch
+        self.rpc(EVENTS, {"after": self.cursor, "epoch": self.epoch,
+                          **({"limit": limit} if limit else {})})
 
     def say(self, group, data):
         client_id = f"said-{next(NUMBERS)}"
@@ -146,6 +155,8 @@ class Streamer(Follower):
             self.told(event)
 
     def synced(self, body):
+        assert body["reset"] != (self.asked == body["epoch"])
+        self.epoch = body["epoch"]
         if body["reset"]:
             assert not body["more"]
             self.begin()
@@ -207,8 +218,9 @@ class Caller(Streamer):
     def connect(self, limit, stranger):
         self.connection = raw.Connection(self.user.server).upgrade(self.device.path)
         self.kept, self.asking = {}, True
-        self.rpc(EVENTS, {"after": self.cursor, **({"limit": limit} if limit else {}),
-                          **({"epoch": str(uuid.uuid4())} if stranger else {})})
+        self.asked = self.named(stranger)
+        self.rpc(EVENTS, {"after": self.cursor, "epoch": self.asked,
+                          **({"limit": limit} if limit else {})})
 
     def drop(self):
         super().drop()

@@ -114,6 +114,7 @@ static void fill(struct world *w)
     assert_int_equal(world_block(w, 3, 2, false), ERR_ok);
     assert_int_equal(world_block(w, 3, 6, true), ERR_ok);
     fill_hooks(w);
+    assert_int_equal(world_renew(w, world_uuid(1)), ERR_ok);
 }
 
 static bool digest_is(const struct model *m, const uint8_t *digest)
@@ -515,6 +516,7 @@ static bool is_limit(uint16_t type, size_t at)
         return at >= 24 && at < 36; /* and from where, of one that has gone on */
     case RECORD_hook_delete:
     case RECORD_hook_progress:
+    case RECORD_epoch_renew:
         return at < 8;
     }
     return false;

@@ -267,6 +267,9 @@ static const struct example examples[] = {
      BYTES(TIME_LE ID_BYTES "\2\1\0\0\0\0\0\0"),
      "{\"record\":\"hook_progress\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
      "\",\"cursor\":258}"},
+    {{.type = RECORD_epoch_renew, .epoch_renew = {.time = TIME, .epoch = ID}},
+     BYTES(TIME_LE ID_BYTES),
+     "{\"record\":\"epoch_renew\",\"time\":" TIME_TEXT ",\"epoch\":\"" ID_TEXT "\"}"},
     {{.type = RECORD_messages_expire, .messages_expire = {.time = TIME, .group = 1, .up_to = 7}},
      BYTES(TIME_LE "\1\0\0\0" "\7\0\0\0"),
      "{\"record\":\"messages_expire\",\"time\":" TIME_TEXT ",\"group\":1,\"up_to\":7}"},

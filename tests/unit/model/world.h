@@ -300,6 +300,12 @@ static inline enum err world_hook_progress(struct world *w, struct uuid id, uint
     return world_commit(w, &r);
 }
 
+static inline enum err world_renew(struct world *w, struct uuid epoch)
+{
+    struct record r = {.type = RECORD_epoch_renew, .epoch_renew = {w->now, epoch}};
+    return world_commit(w, &r);
+}
+
 static inline enum err world_hook_delete(struct world *w, struct uuid id)
 {
     struct record r = {.type = RECORD_hook_delete, .hook_delete = {w->now, id}};
