@@ -120,7 +120,14 @@ $(BUILD)/lib/lib$(1).a: $(call obj,$(SRC_$(1)))
 endef
 $(foreach r,$(ROOMS),$(eval $(call room_rule,$(r))))
 
-$(BUILD)/obj/%.o: %.c
+# How a tree was compiled, the version among it: where that is another now, all of it is compiled anew.
+%/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" >$@
+$(BUILD)/flags: export FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS)
+.PHONY: FORCE
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
@@ -198,7 +205,8 @@ fuzz-build: $(FUZZ_RUNNERS)
 corpora: $(FUZZ_RUNNERS)
 	@set -e; for n in $(FUZZ_NAMES); do $(BUILD)/fuzz/run_$$n fuzz/corpus/$$n; done
 
-build/fuzzer/obj/%.o: %.c
+build/fuzzer/flags: export FLAGS := $(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS)
+build/fuzzer/obj/%.o: %.c build/fuzzer/flags
 	@mkdir -p $(@D)
 	$(say) CLANG $<
 	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@

@@ -23,7 +23,7 @@ struct copy_order {
 
 struct copy_result {
     uint64_t files;
-    uint64_t bytes; /* with holes counted as none */
+    uint64_t bytes;   /* with holes counted as none */
     uint64_t records; /* with the one that renews the epoch */
     uint64_t last_seq;
     size_t snapshots;
