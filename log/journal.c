@@ -403,6 +403,15 @@ enum journal_state journal_state(const struct journal *j)
     return j->state;
 }
 
+enum err journal_refuses(struct journal *j)
+{
+    if (j->state == JOURNAL_FAILED)
+        return ERR_read_only;
+    if (j->state == JOURNAL_DRAINING)
+        return ERR_shutting_down;
+    return j->full && !j->backend->writable(j->impl) ? ERR_disk_full : ERR_ok;
+}
+
 uint64_t journal_committed(const struct journal *j)
 {
     return j->committed;

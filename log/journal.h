@@ -217,6 +217,10 @@ void journal_close(struct journal *j);
 
 enum journal_state journal_state(const struct journal *j);
 
+/* What a small proposal would be refused with just now, but for ERR_busy: ERR_ok, ERR_read_only,
+ * ERR_shutting_down or ERR_disk_full, of which the asking makes the disk thread look, as there. */
+enum err journal_refuses(struct journal *j);
+
 /* The number of the newest record that went through on_commit; 0 for none. */
 uint64_t journal_committed(const struct journal *j);
 

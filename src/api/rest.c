@@ -147,9 +147,12 @@ static bool path_fits(const char *pattern, struct bytes path, struct call *call)
     return path.len == 0;
 }
 
-/* The app's door has the app's routes and no others, the public one all others. */
+/* The app's door has the app's routes, the public one all others; those of an operator are at
+ * both. */
 static bool door_fits(const struct route *route, const struct conn *c)
 {
+    if (route->needs & AT_EVERY_DOOR)
+        return true;
     return ((route->needs & NEEDS_APP) != 0) == (conn_door(c) == NET_DOOR_APP);
 }
 
@@ -268,7 +271,7 @@ static enum err run_route(const struct route *route, struct call *call, struct p
 {
     enum err err = ERR_ok;
 
-    if (call->api->draining)
+    if (call->api->draining && !(route->needs & AT_EVERY_DOOR))
         return ERR_shutting_down;
     if ((route->needs & NEEDS_APP) && !call->is_app)
         return ERR_unauthorized;
@@ -287,6 +290,12 @@ static enum err run_route(const struct route *route, struct call *call, struct p
     return err;
 }
 
+/* Who asks whether the server lives may share an address with those who are too many for it. */
+static bool is_probe(struct bytes path)
+{
+    return bytes_equal(path, BYTES("/healthz")) || bytes_equal(path, BYTES("/readyz"));
+}
+
 void rest_on_request(void *ctx, struct conn *c, const struct http_request *request)
 {
     struct api *a = ctx;
@@ -299,9 +308,10 @@ void rest_on_request(void *ctx, struct conn *c, const struct http_request *reque
     call.is_app = has_app_key(a, c, request);
     call.who = address_counted(address_of_client(a->trusted_proxies, conn_address(c), request));
     /* The app asks for all of its users, as often as these do. */
+    bool is_free = call.is_app || is_probe(request->path);
     enum err rate =
-        call.is_app ? ERR_ok
-                    : take_request(a->requests_by_address, call.who.b, sizeof call.who.b, &problem);
+        is_free ? ERR_ok
+                : take_request(a->requests_by_address, call.who.b, sizeof call.who.b, &problem);
     if (rate != ERR_ok) {
         rest_refuse(a, c, rate, &problem);
         return;

@@ -6,13 +6,15 @@
 
 #include "api/api.h"
 
-/* TAKES_JSON: the body may be there or not. */
+/* TAKES_JSON: the body may be there or not. AT_EVERY_DOOR: also while the server goes away, and
+ * however often somebody asks. */
 enum route_needs {
     NEEDS_NOTHING = 0,
     NEEDS_AUTH = 1,
     NEEDS_JSON = 2,
     NEEDS_APP = 4,
-    TAKES_JSON = 8
+    TAKES_JSON = 8,
+    AT_EVERY_DOOR = 16
 };
 
 /* One request, for the time of its handler. */

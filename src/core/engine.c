@@ -196,6 +196,12 @@ enum err engine_propose(struct engine *e, const struct record *r, struct proposa
     return err;
 }
 
+enum err engine_refuses(struct engine *e)
+{
+    enum err err = e->journal != NULL ? journal_refuses(e->journal) : ERR_shutting_down;
+    return err == ERR_ok && e->memory.full ? ERR_memory_full : err;
+}
+
 bool engine_reclaim(struct engine *e)
 {
     return model_reclaim(e->model, RECLAIM_MESSAGES);

@@ -45,6 +45,11 @@ enum err engine_open_files(struct engine *e, const struct journal_options *optio
 /* The same with a journal in memory. */
 enum err engine_open_memory(struct engine *e, struct journal_memory *memory) MUST_CHECK;
 
+/* What a change that makes the state grow would be refused with just now: ERR_ok, ERR_disk_full,
+ * ERR_memory_full, ERR_read_only, or ERR_shutting_down before the open and after the close. Where
+ * the disk was full it asks for a look at it. */
+enum err engine_refuses(struct engine *e);
+
 /* From now on, what makes the state grow is refused with ERR_memory_full while the process has
  * `max` bytes of memory or more; 0: never. */
 void engine_limit_memory(struct engine *e, uint64_t max);

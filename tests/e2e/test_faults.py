@@ -71,6 +71,10 @@ class Chat:
         while not self.send()["ok"]:
             assert time.monotonic() < deadline, "there is room, and no change is taken"
 
+    def ready(self):
+        """What /readyz says while the server serves."""
+        return self.anna.rest.ok(200, "GET", "/readyz")
+
     def reads_go_on(self):
         """Logins, sockets, messages of the past: all that changes nothing."""
         assert self.anna.login()
@@ -124,12 +128,17 @@ def test_no_room_for_a_write(chat, server, faults, error):
     rule = faults.fail("pwrite", ERRORS[error], name=".log")
     refusal(chat.send(), "disk_full")
     assert_error(chat.anna.call("POST", "/groups", {"name": "g", "user_ids": []}), 503, "disk_full")
+    assert chat.ready() == {"ready": True, "refuses": "disk_full"}
     assert faults.hits(rule) >= 1
     said(server, r"write of journal/\d+\.log failed: .*; changes are refused until there is room")
     chat.reads_go_on()
     faults.end()
-    chat.until_taken()
+    # Asking makes it look; nobody has to try in vain.
+    deadline = time.monotonic() + PATIENCE
+    while chat.ready() != {"ready": True}:
+        assert time.monotonic() < deadline
     said(server, "there is room again; changes are taken")
+    assert chat.send()["ok"]
     chat.send_all(3)
     chat.after_a_kill()
 
@@ -221,6 +230,11 @@ def test_a_failed_sync_is_final(chat, server, faults, error):
     assert_error(chat.anna.call("POST", "/groups", {"name": "g", "user_ids": []}), 503, "read_only")
     assert_error(chat.bert.call("PUT", f"/groups/{chat.group}/left", {"user_id": chat.bert.id}),
                  503, "read_only")
+    for method in "GET", "HEAD":
+        answer = chat.anna.rest.call(method, "/readyz")
+        assert answer.status_code == 503 and int(answer.headers["retry-after"]) > 0
+    assert_error(chat.anna.rest.call("GET", "/readyz"), 503, "read_only")
+    assert chat.anna.rest.ok(200, "GET", "/healthz") == {"alive": True}
     chat.reads_go_on()
     chat.after_a_kill(also=[lost])
 

@@ -84,6 +84,8 @@ def test_what_grows_is_refused_and_the_rest_goes_on(full):
         assert_error(answer, 503, "memory_full")
         assert int(answer.headers["retry-after"]) > 0
     assert server.err.wait(SAID)
+    ready = full.rest.ok(200, "GET", "/readyz")
+    assert ready == {"ready": True, "refuses": "memory_full"}
 
     # Reading, logging in, a device in place of another, and receipts.
     bert.login()

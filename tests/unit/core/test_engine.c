@@ -379,6 +379,25 @@ static void test_disk_full(void **state)
     }
 }
 
+/* What would be refused is known without trying. */
+static void test_refuses(void **state)
+{
+    struct fixture *f = *state;
+    struct engine_hooks hooks = {f, on_tell};
+    struct engine *unopened = engine_new(&hooks);
+    assert_int_equal(engine_refuses(unopened), ERR_shutting_down);
+    engine_free(unopened);
+    assert_int_equal(engine_refuses(f->engine), ERR_ok);
+    engine_limit_memory(f->engine, 1);
+    assert_int_equal(engine_refuses(f->engine), ERR_memory_full);
+    engine_limit_memory(f->engine, 0);
+    assert_int_equal(engine_refuses(f->engine), ERR_ok);
+    engine_close(f->engine);
+    assert_int_equal(engine_refuses(f->engine), ERR_shutting_down);
+    engine_free(f->engine);
+    open_engine(f);
+}
+
 static void test_replay_then_live(void **state)
 {
     struct fixture *f = *state;
@@ -567,6 +586,7 @@ int main(void)
         ENGINE_TEST(test_client_id_twice_in_flight),
         ENGINE_TEST(test_too_large),
         ENGINE_TEST(test_disk_full),
+        ENGINE_TEST(test_refuses),
         ENGINE_TEST(test_replay_then_live),
         ENGINE_TEST(test_unknown_record),
         ENGINE_TEST(test_files),
