@@ -57,7 +57,7 @@ LIBS     := -lev -lhttp_parser -lwslay -lb2 -lsodium -lutf8proc -linih
 
 PACKAGES_BUILD := gcc libc6-dev make libev-dev libhttp-parser-dev libwslay-dev libb2-dev \
                   libsodium-dev libutf8proc-dev libinih-dev libcurl4-openssl-dev ca-certificates
-PACKAGES_TEST  := curl libcmocka-dev libjansson-dev libjsmn-dev uuid-dev python3 python3-pytest python3-requests \
+PACKAGES_TEST  := curl openssl libcmocka-dev libjansson-dev libjsmn-dev uuid-dev python3 python3-pytest python3-requests \
                   python3-pytest-xdist python3-websockets python3-hypothesis python3-jsonschema python3-yaml
 PACKAGES_CHECK := clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm-14 valgrind \
                   $(if $(shell command -v npm),,npm)

@@ -5,6 +5,7 @@
 #include "base/crypto.h"
 #include "base/diag.h"
 #include "base/ensure.h"
+#include "hooks/authorities.h"
 #include "server_inside.h"
 
 #include <errno.h>
@@ -88,8 +89,8 @@ static enum exit_code load_key(struct server *s)
     return EXIT_FAILED;
 }
 
-/* The keys of the app's own server, where there are any. */
-static enum exit_code load_app_keys(struct server *s)
+/* The keys of the app's own server, and whom it trusts, where there are any. */
+static enum exit_code load_app_files(struct server *s)
 {
     const struct config *c = s->config;
     const char *why = "";
@@ -99,6 +100,9 @@ static enum exit_code load_app_keys(struct server *s)
     else if (c->app_token_key_file[0] != '\0' &&
              secret_file_read(c->app_token_key_file, &s->app_token_key, &why) != ERR_ok)
         diag_error("--app-token-key-file: %s %s", c->app_token_key_file, why);
+    else if (c->hook_ca_file[0] != '\0' &&
+             authorities_read(c->hook_ca_file, &s->hook_authorities, &why) != ERR_ok)
+        diag_error("--hook-ca-file: %s %s", c->hook_ca_file, why);
     else
         return EXIT_FINE;
     return EXIT_FAILED;
@@ -411,14 +415,17 @@ static void tell(void *ctx, const struct event *event, void *origin)
     hooks_note(s->hooks, event);
 }
 
-static struct hooks_options hooks_options_of(const struct config *c)
+static struct hooks_options hooks_options_of(const struct server *s)
 {
+    const struct config *c = s->config;
+
     return (struct hooks_options){.render = render_event,
                                   .batch_max = (uint32_t)c->hook_batch,
                                   .offline_max = (uint32_t)c->hook_offline_max,
-                                  .timeout_ms = (uint32_t)c->hook_timeout * 1000,
-                                  .pause_min_ms = (uint32_t)c->hook_pause_min,
-                                  .pause_max_ms = (uint32_t)c->hook_pause_max};
+                                  .fare = {.timeout_ms = (uint32_t)c->hook_timeout * 1000,
+                                           .pause_min_ms = (uint32_t)c->hook_pause_min,
+                                           .pause_max_ms = (uint32_t)c->hook_pause_max},
+                                  .authorities = buf_bytes(&s->hook_authorities)};
 }
 
 void server_wire(struct server *s)
@@ -428,7 +435,7 @@ void server_wire(struct server *s)
     struct net_options options = net_options_of(s);
     struct net_hooks net_hooks = api_net_hooks(&s->api);
     struct engine_hooks engine_hooks = {.ctx = s, .tell = tell};
-    struct hooks_options hooks_options = hooks_options_of(s->config);
+    struct hooks_options hooks_options = hooks_options_of(s);
 
     s->loop = loop_new();
     s->api_hooks = api_engine_hooks(&s->api);
@@ -507,7 +514,7 @@ enum exit_code server_run(const struct config *config)
     if (code == EXIT_FINE)
         code = load_key(s);
     if (code == EXIT_FINE)
-        code = load_app_keys(s);
+        code = load_app_files(s);
     if (code != EXIT_FINE)
         goto done;
     signal(SIGPIPE, SIG_IGN);
@@ -529,6 +536,7 @@ enum exit_code server_run(const struct config *config)
     }
     server_unwire(s);
 done:
+    buf_release(&s->hook_authorities);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     free(s);

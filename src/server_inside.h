@@ -25,6 +25,7 @@ struct server {
     struct token_key key;
     struct app_key app_key;
     struct secret app_token_key;
+    struct buf hook_authorities; /* in PEM; empty: those of the system */
     struct origins origins;
     struct address_nets trusted_proxies;
     struct loop *loop;

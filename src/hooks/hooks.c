@@ -4,7 +4,7 @@
 #include "base/crypto.h"
 #include "base/ensure.h"
 #include "base/hash.h"
-#include "hooks/pause.h"
+#include "hooks/fare.h"
 #include "hooks/poster.h"
 #include "hooks/sign.h"
 #include "hooks/tail.h"
@@ -40,9 +40,7 @@ struct runner {
     bool scan_done;
     uint32_t scan_at; /* place of its next entry */
     struct batch batch;
-    uint32_t failures;
-    const char *error;
-    int status;
+    struct fare fare;
     int64_t next_try_ms, next_progress_ms; /* of clock_mono_ms */
 };
 
@@ -192,30 +190,8 @@ static void taken(struct runner *r)
     if (r->batch.told > 0)
         r->told = r->gathered;
     r->position = r->gathered;
-    r->failures = 0;
-    r->error = NULL;
-    r->status = 0;
     r->is_written = false;
     batch_reset(&r->batch);
-}
-
-static const char *word_of(struct post_result result)
-{
-    switch (result.end) {
-    case POST_ANSWERED:
-        return result.status >= 300 && result.status < 400 ? "redirect" : "status";
-    case POST_NO_NAME:
-        return "no_name";
-    case POST_NO_CONNECT:
-        return "no_connection";
-    case POST_TIMEOUT:
-        return "timeout";
-    case POST_TLS:
-        return "tls";
-    case POST_BROKEN:
-        return "broken";
-    }
-    return "broken";
 }
 
 /* The turn's end looks whose time has come. */
@@ -225,16 +201,10 @@ static void pause_over(void *ctx)
 }
 
 /* The text is made anew for the next try. */
-static void failed(struct runner *r, struct post_result result)
+static void failed(struct runner *r, const struct post_result *result)
 {
-    const struct hooks_options *o = &r->hooks->options;
-    uint32_t random, pause;
+    uint32_t pause = fare_failed(&r->fare, &r->id, result, &r->hooks->options.fare);
 
-    crypto_random(&random, sizeof random);
-    r->failures += r->failures < UINT32_MAX;
-    r->error = word_of(result);
-    r->status = result.end == POST_ANSWERED ? result.status : 0;
-    pause = pause_ms(o->pause_min_ms, o->pause_max_ms, r->failures, random);
     r->next_try_ms = clock_mono_ms() + pause;
     r->is_resting = true;
     loop_timer_start(r->hooks->loop, &r->timer, pause, pause_over);
@@ -246,10 +216,12 @@ static void posted(struct post *post, struct post_result result)
 {
     struct runner *r = (struct runner *)(void *)post;
 
-    if (result.end == POST_ANSWERED && result.status >= 200 && result.status < 300)
+    if (result.end == POST_ANSWERED && result.status >= 200 && result.status < 300) {
+        fare_taken(&r->fare, &r->id);
         taken(r);
-    else
-        failed(r, result);
+    } else {
+        failed(r, &result);
+    }
 }
 
 static void post_batch(struct runner *r, const struct hook *hook)
@@ -271,10 +243,10 @@ static void post_batch(struct runner *r, const struct hook *hook)
                                    .fields = {"content-type: application/json", user_agent,
                                               id_field, time_field, (const char *)signature.p},
                                    .body = buf_bytes(&r->batch.text),
-                                   .timeout_ms = h->options.timeout_ms};
+                                   .timeout_ms = h->options.fare.timeout_ms};
     r->post.done = posted;
     if (!poster_send(h->poster, &r->post, &request))
-        failed(r, (struct post_result){POST_BROKEN, 0});
+        failed(r, &(struct post_result){.end = POST_BROKEN, .why = ""});
     buf_release(&url);
     buf_release(&signature);
 }
@@ -378,7 +350,7 @@ static void follow_model(struct hooks *h)
     if (model_hook_count(m) == 0)
         tail_release(&h->tail);
     else if (h->poster == NULL)
-        h->poster = poster_new(h->loop);
+        h->poster = poster_new(h->loop, h->options.authorities);
 }
 
 void hooks_note(struct hooks *h, const struct event *event)
@@ -493,9 +465,9 @@ struct hook_status hooks_status(const struct hooks *h, const struct model *m,
     left = left > 0 ? left : 0;
     s.position = r->position;
     s.behind = r->idle ? 0 : model_cursor(m) - s.position;
-    s.failures = r->failures;
-    s.error = h->poster != NULL ? r->error : "no_library";
-    s.status = r->status;
+    s.failures = r->fare.failures;
+    s.error = h->poster != NULL ? r->fare.error : "no_library";
+    s.status = r->fare.status;
     s.next_try_ms = r->is_resting ? clock_wall_ms() + left : 0;
     return s;
 }

@@ -17,6 +17,7 @@
 
 #include "core/engine.h"
 #include "hooks/batch.h"
+#include "hooks/fare.h"
 #include "net/loop.h"
 
 struct hooks;
@@ -25,8 +26,8 @@ struct hooks_options {
     batch_render_fn *render;
     uint32_t batch_max;   /* events in a request */
     uint32_t offline_max; /* ids in an event */
-    uint32_t timeout_ms;  /* of a request */
-    uint32_t pause_min_ms, pause_max_ms;
+    struct fare_options fare;
+    struct bytes authorities; /* in PEM, stays where it is; empty: those of the system */
 };
 
 struct hooks *hooks_new(struct engine *engine, struct loop *loop,

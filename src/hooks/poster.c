@@ -1,7 +1,9 @@
 #include "hooks/poster.h"
 
+#include "base/clock.h"
 #include "base/diag.h"
 #include "base/ensure.h"
+#include "hooks/retry_after.h"
 
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -24,6 +26,7 @@
     F(easy_cleanup)                                                                                \
     F(easy_setopt)                                                                                 \
     F(easy_getinfo)                                                                                \
+    F(easy_header)                                                                                 \
     F(global_init)                                                                                 \
     F(global_cleanup)                                                                              \
     F(multi_add_handle)                                                                            \
@@ -72,6 +75,7 @@ struct poster {
     struct loop_timer timer; /* first: the loop hands it back */
     struct loop *loop;
     CURLM *multi;
+    struct bytes authorities;
 };
 
 /* What the loop watches for the library. */
@@ -139,15 +143,33 @@ static void release(struct post *post)
     post->poster = NULL;
 }
 
+/* Two of them contradict each other, or one is enough. */
+static int64_t retry_after_of(CURL *easy)
+{
+    struct curl_header *field;
+    int64_t seconds;
+
+    if (curl.easy_header(easy, "Retry-After", 0, CURLH_HEADER, -1, &field) != CURLHE_OK ||
+        field->amount != 1 ||
+        !retry_after_read(bytes_cstr(field->value), clock_wall_ms() / 1000, &seconds))
+        return -1;
+    return seconds;
+}
+
 static void finish(struct post *post, CURLcode code)
 {
     long status = 0;
     sigset_t before = block_signals();
 
     (void)curl.easy_getinfo(post->easy, CURLINFO_RESPONSE_CODE, &status);
+    struct post_result result = {
+        .end = end_of(code, (int)status), .status = (int)status, .why = ""};
+    result.retry_after_s = result.end == POST_ANSWERED ? retry_after_of(post->easy) : -1;
     release(post);
     restore_signals(&before);
-    post->done(post, (struct post_result){end_of(code, (int)status), (int)status});
+    if (result.end == POST_TLS)
+        result.why = post->why;
+    post->done(post, result);
 }
 
 /* One after the other: each may lead to another call of the library. */
@@ -248,9 +270,17 @@ static size_t receive(char *data, size_t size, size_t count, void *ctx)
     return size * count;
 }
 
+#define SET(option, value) (curl.easy_setopt(easy, option, value) == CURLE_OK)
+/* Whose certificates are good: those of the system without a word. */
+static bool set_authorities(CURL *easy, struct bytes authorities)
+{
+    struct curl_blob blob = {(void *)(uintptr_t)authorities.p, authorities.len, CURL_BLOB_NOCOPY};
+
+    return authorities.len == 0 || (SET(CURLOPT_CAINFO_BLOB, &blob) && SET(CURLOPT_CAPATH, NULL));
+}
+
 static bool set_up(CURL *easy, struct post *post, const struct post_request *r)
 {
-#define SET(option, value) (curl.easy_setopt(easy, option, value) == CURLE_OK)
     return SET(CURLOPT_PRIVATE, post) && SET(CURLOPT_URL, r->url) &&
            SET(CURLOPT_PROTOCOLS_STR, "http,https") && SET(CURLOPT_FOLLOWLOCATION, 0L) &&
            SET(CURLOPT_PROXY, "") && SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) &&
@@ -262,9 +292,9 @@ static bool set_up(CURL *easy, struct post *post, const struct post_request *r)
            SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len) &&
            SET(CURLOPT_HTTPHEADER, post->fields) && SET(CURLOPT_WRITEFUNCTION, receive) &&
            SET(CURLOPT_WRITEDATA, post) && SET(CURLOPT_HEADERFUNCTION, receive) &&
-           SET(CURLOPT_HEADERDATA, post);
-#undef SET
+           SET(CURLOPT_HEADERDATA, post) && SET(CURLOPT_ERRORBUFFER, post->why);
 }
+#undef SET
 
 bool poster_send(struct poster *p, struct post *post, const struct post_request *r)
 {
@@ -278,8 +308,10 @@ bool poster_send(struct poster *p, struct post *post, const struct post_request 
     post->easy = easy;
     post->fields = fields;
     post->received = 0;
+    post->why[0] = '\0';
     sigset_t before = block_signals();
-    bool fine = set_up(easy, post, r) && curl.multi_add_handle(p->multi, easy) == CURLM_OK;
+    bool fine = set_up(easy, post, r) && set_authorities(easy, p->authorities) &&
+                curl.multi_add_handle(p->multi, easy) == CURLM_OK;
     if (fine) {
         post->poster = p;
     } else {
@@ -300,13 +332,14 @@ void post_cancel(struct post *post)
     restore_signals(&before);
 }
 
-struct poster *poster_new(struct loop *loop)
+struct poster *poster_new(struct loop *loop, struct bytes authorities)
 {
     if (!load_library())
         return NULL;
     struct poster *p = xcalloc(1, sizeof *p);
     ENSURE(curl.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
     p->loop = loop;
+    p->authorities = authorities;
     p->multi = curl.multi_init();
     ENSURE(p->multi != NULL);
 #define SET(option, value) ENSURE(curl.multi_setopt(p->multi, option, value) == CURLM_OK)

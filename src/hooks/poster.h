@@ -27,8 +27,13 @@ enum post_end {
 
 struct post_result {
     enum post_end end;
-    int status; /* of the answer, or 0 */
+    int status;            /* of the answer, or 0 */
+    int64_t retry_after_s; /* what the answer's one Retry-After says; -1: nothing */
+    const char *why; /* with POST_TLS: the library's sentence, borrowed for the call; else "" */
 };
+
+/* What the library says of a failure, with its end. */
+#define POST_WHY_MAX 256
 
 /* One request, embedded in its owner's struct; zero before the first. */
 struct post {
@@ -39,6 +44,7 @@ struct post {
     struct poster *poster; /* NULL: none is under way */
     void *easy, *fields;
     uint32_t received;
+    char why[POST_WHY_MAX];
 };
 
 #define POST_FIELDS_MAX 8
@@ -50,8 +56,9 @@ struct post_request {
     uint32_t timeout_ms;                 /* for the whole of it */
 };
 
-/* NULL where the library is not there, which the log says. */
-struct poster *poster_new(struct loop *loop);
+/* Certificates are checked against `authorities` (PEM, stays where it is), where it is empty
+ * against those of the system. NULL where the library is not there, which the log says. */
+struct poster *poster_new(struct loop *loop, struct bytes authorities);
 /* What is under way is forgotten, without a call. */
 void poster_free(struct poster *p);
 

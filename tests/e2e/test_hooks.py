@@ -3,87 +3,21 @@ where it does not listen."""
 import json
 import re
 import signal
-import ssl
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from kit.app import App, key_file
 from kit.checks import NOBODY
 from kit.faults import build, sanitizer
-from kit.people import Rest, User, assert_error
-from kit.receiver import CLOSE, Hook, Receiver
-from kit.server import PATIENCE, Server, run
+from kit.hooked import World
+from kit.people import User, assert_error
+from kit.receiver import CLOSE
+from kit.server import PATIENCE, run
 from kit.socket import (DELETE, DELIVERED, READ, REACT, SEND, UPDATE, T_MESSAGE)
 
 from test_poll import Waiting
-
-QUICK = {"--hook-pause-min": 10, "--hook-pause-max": 100}
-
-# Nobody trusts who signed this: it is its own authority.
-CERTIFICATE = """\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg/3FnMqHi03Mq+iun
-NEynble8Mx82J3iu0+bIjUc577WhRANCAAS3UjBwpNVo4h3kqd0tC1IHRmyy3wvK
-9l1XE8KKzXiHB1IpqXTlEphDmH0cdhD0t27xxLEZvUVeu/cxtoh8Sjnb
------END PRIVATE KEY-----
------BEGIN CERTIFICATE-----
-MIIBnDCCAUGgAwIBAgIUBPVyoGRK1tKS2eYUgYvnLOTXIQAwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMzExMzMxMFoYDzIxMjYxMDMw
-MTEzMzEwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAAS3UjBwpNVo4h3kqd0tC1IHRmyy3wvK9l1XE8KKzXiHB1IpqXTlEphD
-mH0cdhD0t27xxLEZvUVeu/cxtoh8Sjnbo28wbTAdBgNVHQ4EFgQUVI0D02ya5GMO
-xnv0DdhVludFaS4wHwYDVR0jBBgwFoAUVI0D02ya5GMOxnv0DdhVludFaS4wDwYD
-VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
-zj0EAwIDSQAwRgIhALWA36dnngoqthcGWO7FD5ZA0A/sLYFpPFlgQFhIBZTwAiEA
-3cu/FXNCbRSKXaQg3FoRy5d/jbbJVU6rx/yWI88EGHg=
------END CERTIFICATE-----
-"""
-
-
-class World:
-    """An app with two people and a group of theirs."""
-
-    def __init__(self, directory, options=None, env=None):
-        key_file(directory / "api-key")
-        self.server = Server(directory / "data", {
-            "--api-key-file": str(directory / "api-key"), "--admin-listen": "127.0.0.1:0",
-            **QUICK, **(options or {})}, env)
-        self.server.start()
-        self.rest = Rest(self.server)
-        self.app = App(self.server, rest=self.rest)
-        self.user1, self.user2 = User(self.rest), User(self.rest)
-        self.group = self.user1.group(self.user2)
-        self.receivers, self.hooks = [], []
-
-    def receiver(self, **options):
-        self.receivers.append(Receiver(**options))
-        return self.receivers[-1]
-
-    def hook(self, url, **fields):
-        self.hooks.append(Hook(self.app, url, **fields))
-        return self.hooks[-1]
-
-    def say(self, text, user=None):
-        """A message, from user1; its cursor."""
-        return (user or self.user1).ok(201, "POST", f"/groups/{self.group}/messages",
-                                       {"data": text})["cursor"]
-
-    def clear(self):
-        """Without hooks nothing moves any more."""
-        for hook in self.hooks:
-            hook.delete()
-        for receiver in self.receivers:
-            receiver.close()
-        self.receivers, self.hooks = [], []
-
-    def end(self, number):
-        self.clear()
-        self.app.close()
-        self.server.check_replay(number)
-
 
 @pytest.fixture(scope="module", name="shared")
 def make_shared(tmp_path_factory):
@@ -321,22 +255,6 @@ def test_nobody_is_there(world):
     world.say("hello")
     status = hook.wait_status(lambda status: status["failures"] > 0)
     assert status["last_error"] == "no_connection" and "last_status" not in status
-
-
-def test_a_certificate_that_nobody_trusts(world, tmp_path):
-    (tmp_path / "certificate").write_text(CERTIFICATE)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(tmp_path / "certificate")
-    receiver = world.receiver(tls=tls)
-    hook = world.hook(receiver.url())
-    world.say("hello")
-    assert hook.wait_status(lambda status: status["failures"] > 1)["last_error"] == "tls"
-    assert not receiver.requests
-    # Nor one that speaks no TLS at all.
-    plain = world.receiver()
-    other = world.hook(plain.url().replace("http:", "https:"), types=[20])
-    world.say("hello")
-    assert other.wait_status(lambda status: status["failures"] > 1)["last_error"] == "tls"
 
 
 def test_one_that_hangs_is_in_nobodys_way(world):

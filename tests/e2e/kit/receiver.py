@@ -35,6 +35,7 @@ class Request:
     def __init__(self, method, path, headers, body):
         self.method, self.path, self.headers, self.body = method, path, headers, body
         self.status = None      # of the answer, once it was given
+        self.at = time.monotonic()
         self.json = json.loads(body)
 
     @property
@@ -92,8 +93,8 @@ class Quiet(http.server.ThreadingHTTPServer):
 
 
 class Receiver:
-    """`script`: what is done with the next requests: a status, a URL to redirect to, CLOSE, or an
-    Event to wait for before 200; behind its end, 200."""
+    """`script`: what is done with the next requests: a status, (a status, Retry-After, …), a URL to
+    redirect to, CLOSE, or an Event to wait for before 200; behind its end, 200."""
 
     def __init__(self, tls=None):
         self.requests = []
@@ -134,6 +135,7 @@ class Receiver:
         if isinstance(action, threading.Event):
             action.wait(10 * PATIENCE)
             action = 200
+        action, *later = action if isinstance(action, tuple) else (action,)
         if action == CLOSE:
             handler.wfile.write(b"HTTP/1.1 200 ")
             handler.wfile.flush()
@@ -150,6 +152,8 @@ class Receiver:
         handler.send_response(status)
         if isinstance(action, str):
             handler.send_header("location", action)
+        for value in later:
+            handler.send_header("Retry-After", value)
         handler.send_header("content-length", "2")
         handler.end_headers()
         handler.wfile.write(b"ok")
