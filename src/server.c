@@ -33,6 +33,10 @@
 /* Bytes of journal that are told in one step of a turn. */
 #define TELL_BYTES (64u << 10)
 
+/* Messages of what was deleted that are freed in a turn: about a tenth of a millisecond, where none
+ * is in a cache. */
+#define RECLAIM_MESSAGES 128u
+
 /* ---- the data directory ---------------------------------------------------------------------- */
 
 /* Makes the directory (0700) and holds its lock; another server there is an error. */
@@ -202,13 +206,13 @@ static void turn_end(void *ctx)
 
     if (!loop_has_more(s->loop))
         journal_submit(j);
-    if (journal_dispatch(j, TELL_BYTES))
+    if (journal_dispatch(j, loop_share(s->loop, TELL_BYTES)))
         loop_more(s->loop);
     hooks_turn(s->hooks); /* while those who wait for what was committed still wait */
     if (api_turn(&s->api))
         loop_more(s->loop);
     snapshots_turn(&s->snapshots);
-    if (engine_reclaim(s->engine))
+    if (engine_reclaim(s->engine, (uint32_t)loop_share(s->loop, RECLAIM_MESSAGES)))
         loop_again(s->loop);
     if (!s->draining) {
         retention_turn(&s->retention);

@@ -30,6 +30,8 @@ static enum err begin(struct snapshots *s)
     enum err err = engine_snapshot(s->engine);
     if (err == ERR_ok) {
         s->running = true;
+        /* Until the child has ended, each page that is written for the first time is copied. */
+        loop_set_brief(s->loop, true);
         turns_apart(loop_turns(s->loop)); /* it forked */
         s->begun_ms = clock_mono_ms();
     }
@@ -45,6 +47,7 @@ static enum err on_asked(void *ctx)
 static void tell(struct snapshots *s)
 {
     s->ended = s->running = false;
+    loop_set_brief(s->loop, false);
     if (s->err == ERR_ok) {
         diag_info("a snapshot holds the state behind record %llu: %llu bytes, in %lld ms",
                   (unsigned long long)s->seq, (unsigned long long)s->bytes,

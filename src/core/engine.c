@@ -7,9 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Messages that are freed in one turn: about a tenth of a millisecond, where none is in a cache. */
-#define RECLAIM_MESSAGES 128u
-
 struct engine {
     struct model *model;
     struct journal *journal;
@@ -202,9 +199,9 @@ enum err engine_refuses(struct engine *e)
     return err == ERR_ok && e->memory.full ? ERR_memory_full : err;
 }
 
-bool engine_reclaim(struct engine *e)
+bool engine_reclaim(struct engine *e, uint32_t messages)
 {
-    return model_reclaim(e->model, RECLAIM_MESSAGES);
+    return model_reclaim(e->model, messages);
 }
 
 /* What the model gave back stays with the process, for what comes next. */

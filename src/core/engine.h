@@ -86,8 +86,9 @@ struct engine_snapshot_result {
 typedef void engine_snapshot_fn(void *ctx, const struct engine_snapshot_result *result);
 void engine_on_snapshot(struct engine *e, engine_snapshot_fn *fn, void *ctx);
 
-/* To be called in each turn: frees some of what was deleted. True where more is left. */
-bool engine_reclaim(struct engine *e);
+/* To be called in each turn: frees so many messages, or somewhat more, of what was deleted. True
+ * where more is left. */
+bool engine_reclaim(struct engine *e, uint32_t messages);
 
 /* Bytes of records that a start would replay. */
 uint64_t engine_bytes_since_snapshot(const struct engine *e);

@@ -120,9 +120,9 @@ static void take(struct conn *c, struct bytes in)
 size_t conn_read(struct conn *c)
 {
     struct net *n = c->net;
-    size_t sum = 0;
+    size_t most = loop_share(n->loop, sizeof n->in), sum = 0;
     for (int i = 0; i < READS_PER_TURN && wants_read(c); i++) {
-        long got = stream_read(c->fd, n->in, sizeof n->in);
+        long got = stream_read(c->fd, n->in, most);
         if (got == STREAM_AGAIN)
             break;
         if (got == STREAM_GONE) {
@@ -135,7 +135,7 @@ size_t conn_read(struct conn *c)
         }
         sum += (size_t)got;
         take(c, bytes_of(n->in, (size_t)got));
-        if ((size_t)got < sizeof n->in)
+        if ((size_t)got < most)
             break;
     }
     watch(c);

@@ -9,6 +9,7 @@
 
 #define LOOP_SLOTS 8
 #define STEPS_MAX  16 /* of one turn */
+#define BRIEF_PART 8
 
 struct turn_end {
     loop_fn fn;
@@ -35,6 +36,7 @@ struct loop {
     bool stopped;
     bool again; /* the next wait does not wait */
     bool more;  /* the turn has another step */
+    bool brief;
     unsigned turn_end_count, tick_count, signal_count;
     struct turn_end turn_ends[LOOP_SLOTS];
     struct tick ticks[LOOP_SLOTS];
@@ -120,7 +122,7 @@ void loop_run(struct loop *loop)
     loop->stopped = false;
     end_turn(loop);
     while (!loop->stopped) {
-        if (loop->more && steps++ < STEPS_MAX) {
+        if (loop->more && !loop->brief && steps++ < STEPS_MAX) {
             loop->more = false;
         } else {
             int how = loop->again || loop->more ? EVRUN_ONCE | EVRUN_NOWAIT : EVRUN_ONCE;
@@ -223,6 +225,16 @@ void loop_more(struct loop *loop)
 bool loop_has_more(const struct loop *loop)
 {
     return loop->more;
+}
+
+void loop_set_brief(struct loop *loop, bool on)
+{
+    loop->brief = on;
+}
+
+size_t loop_share(const struct loop *loop, size_t most)
+{
+    return loop->brief ? most / BRIEF_PART : most;
 }
 
 void loop_add_tick(struct loop *loop, uint32_t interval_ms, loop_fn fn, void *ctx)

@@ -9,6 +9,7 @@
 #define NET_LOOP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "net/turns.h"
@@ -61,6 +62,12 @@ void loop_again(struct loop *loop);
 void loop_more(struct loop *loop);
 /* Was loop_more called in this step? */
 bool loop_has_more(const struct loop *loop);
+
+/* While on, what is done costs more than usually: a turn has one step, and a step a smaller share
+ * of its work. So no turn becomes long, for what is joined less. */
+void loop_set_brief(struct loop *loop, bool on);
+/* What a step may do of something that it does `most` of ordinarily: all, or an eighth. */
+size_t loop_share(const struct loop *loop, size_t most);
 
 /* Calls fn about every `interval_ms`. At most 8. */
 void loop_add_tick(struct loop *loop, uint32_t interval_ms, loop_fn fn, void *ctx);

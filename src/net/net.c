@@ -36,7 +36,7 @@ void net_skip_time(struct net *n, uint32_t seconds)
 static void on_turn_read(void *ctx)
 {
     struct net *n = ctx;
-    size_t left = NET_TURN_READ;
+    size_t left = loop_share(n->loop, NET_TURN_READ);
     while (n->ready_first && left > 0) {
         struct conn *c = n->ready_first;
         n->ready_first = c->next_ready;

@@ -18,18 +18,21 @@ BENCH_FLOOR := $(BUILD)/bench/floor
 BENCH_HASH  := $(BUILD)/bench/hashread
 BENCH_LOG   := $(BUILD)/bench/journal
 BENCH_STATE := $(BUILD)/bench/state
+BENCH_EYE   := $(BUILD)/bench/witness
+BENCH_BINS  := $(BENCH_LOAD) $(BENCH_FLOOR) $(BENCH_HASH) $(BENCH_LOG) $(BENCH_STATE) $(BENCH_EYE)
 
 $(BENCH_LOAD): $(call obj,$(addprefix tests/bench/,load.c client.c cpu.c)) $(call lib,base)
 $(BENCH_FLOOR): $(call obj,$(addprefix tests/bench/,floor.c floor_journal.c)) $(call lib,base)
 $(BENCH_HASH): $(call obj,tests/bench/hashread.c) $(call lib,base)
 $(BENCH_LOG): $(call obj,tests/bench/journal.c) $(call lib,log base)
 $(BENCH_STATE): $(call obj,tests/bench/state.c) $(call lib,model log base)
-$(BENCH_LOAD) $(BENCH_FLOOR) $(BENCH_HASH) $(BENCH_LOG) $(BENCH_STATE):
+$(BENCH_EYE): $(call obj,tests/bench/witness.c) $(call lib,base)
+$(BENCH_BINS):
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lb2 -lsodium -lutf8proc
 
 .PHONY: bench bench-quick bench-build
-bench-build: $(BENCH_LOAD) $(BENCH_FLOOR) $(BENCH_HASH) $(BENCH_LOG) $(BENCH_STATE)
+bench-build: $(BENCH_BINS)
 
 bench: deps
 	@$(MAKE) --no-print-directory all bench-build

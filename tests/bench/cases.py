@@ -365,7 +365,8 @@ class Turn(Case):
     The server measures its turns itself. What counts is the processor time of its thread: three
     processes are busy then (the server, the child that writes, the load generator), and where there
     are two cores the wall's clock holds what the scheduler gave to the others. Both are told; a turn
-    that forks is told apart."""
+    that forks is told apart. And a witness says what the machine adds to a process that only
+    counts."""
 
     RATE = 2000
     AHEAD = 10000  # messages before the table of messages grows
@@ -410,20 +411,24 @@ class Turn(Case):
                         took.append(time.monotonic() - start)
 
             before = len(journal_files(data))
-            pings = bench.pings(server, plan, busy)
+            beside = {}
+            pings = bench.pings(server, plan, lambda: beside.update(bench.witness(busy)))
             said = turns(data)
             deleted = before - len(journal_files(data))
         value = (said["cpu_us"]["p999"] - idle["cpu_us"]["p999"]) / 1000
         result = {"ours": said["cpu_us"]["p999"], "floor": idle["cpu_us"]["p999"], "value": value,
                   "low": value, "high": value,
-                  "runs": {"idle": idle, "busy": said, "pings": [pings_idle, pings]}}
+                  "runs": {"idle": idle, "busy": said, "pings": [pings_idle, pings],
+                           "witness": beside}}
         result["note"] = (
             f"in ms; {records} records, {said['turns']} turns, {len(took)} snapshots of up to "
             f"{max(took):.1f} s, {deleted} segments fewer; the longest turn by processor time "
             f"{said['cpu_us']['max'] / 1000:.2f} ms (idle {idle['cpu_us']['max'] / 1000:.2f}); by the "
             f"wall p99.9 {said['wall_us']['p999']} us (idle {idle['wall_us']['p999']}), the longest "
             f"{said['wall_us']['max'] / 1000:.2f} ms; the longest fork {said['fork_us'] / 1000:.1f} "
-            f"ms; pings p99.9 {pings['p999_apart_us']:.0f} us (idle {pings_idle['p999_us']:.0f})"
+            f"ms; beside it a process that counts for {beside['work_us'] / 1000:.1f} ms took up to "
+            f"{beside['cpu_max_us'] / 1000:.2f} ms of processor time, {beside['wall_max_us'] / 1000:.2f} "
+            f"by the wall; pings p99.9 {pings['p999_apart_us']:.0f} us (idle {pings_idle['p999_us']:.0f})"
         )
         return result
 

@@ -225,6 +225,23 @@ class Bench:
             for pipe in (process.stdin, process.stdout, process.stderr):
                 pipe.close()
 
+    def witness(self, during):
+        """What the machine adds to the rounds of a process that only counts, while `during` runs."""
+        process = subprocess.Popen(
+            [self.bin / "bench/witness"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=child_setup(*CORES),
+        )
+        try:
+            during()
+            out, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            process.wait()
+        return values(out)
+
     @contextlib.contextmanager
     def traffic(self, server, plan, rate):
         """So many messages a second for the time of the with statement."""

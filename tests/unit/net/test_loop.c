@@ -107,6 +107,52 @@ static void test_again(void **state)
     teardown(&f);
 }
 
+/* Steps of work, and a byte that comes in the first. */
+static void on_step(void *ctx)
+{
+    struct fixture *f = ctx;
+    if (f->ticks == 0)
+        assert_int_equal(send(f->fds[1], "r", 1, 0), 1);
+    assert_false(loop_has_more(f->loop));
+    f->ticks++;
+    loop_more(f->loop);
+    assert_true(loop_has_more(f->loop));
+}
+
+static void steps(bool brief, const char *expected)
+{
+    struct fixture f;
+    setup(&f);
+    loop_io_start(f.loop, &f.io, f.fds[0], LOOP_READ, on_io);
+    loop_add_turn_end(f.loop, on_step, &f);
+    loop_set_brief(f.loop, brief);
+    f.stop_at = 4;
+    loop_run(f.loop);
+    assert_string_equal(f.log, expected);
+    teardown(&f);
+}
+
+static void test_steps(void **state)
+{
+    (void)state;
+    steps(false, "eE eE eE eE ");
+    /* In a brief turn there is one. */
+    steps(true, "eE reE eE eE ");
+}
+
+static void test_a_brief_share(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup(&f);
+    assert_int_equal(loop_share(f.loop, 64), 64);
+    loop_set_brief(f.loop, true);
+    assert_int_equal(loop_share(f.loop, 64), 8);
+    loop_set_brief(f.loop, false);
+    assert_int_equal(loop_share(f.loop, 64), 64);
+    teardown(&f);
+}
+
 static void test_stop_at_the_first_turn_end(void **state)
 {
     struct fixture f;
@@ -285,6 +331,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_again),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_a_brief_share),
         cmocka_unit_test(test_stop_at_the_first_turn_end),
         cmocka_unit_test(test_io_set),
         cmocka_unit_test(test_tick_and_clock),
