@@ -274,6 +274,7 @@ static struct api_limits limits_of(const struct config *c)
                                .meta_max = (uint32_t)c->meta_max,
                                .hooks_max = (uint32_t)c->hooks_max,
                                .hook_url_max = (uint32_t)c->hook_url_max,
+                               .hook_secret_ms = (uint32_t)c->hook_secret_hours * INT64_C(3600000),
                                .polls_max = (uint32_t)c->polls_max,
                                .poll_wait_s_max = (uint32_t)c->poll_wait_max,
                                .message_max = (uint32_t)c->message_max,

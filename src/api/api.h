@@ -31,6 +31,7 @@ struct api_limits {
     uint32_t user_reactions_max, message_reactions_max, message_emojis_max;
     uint32_t mentions_max, meta_max;
     uint32_t hooks_max, hook_url_max;
+    int64_t hook_secret_ms; /* for which one that was replaced signs too */
     uint32_t message_max, ping_interval_s, send_queue_max;
     uint32_t token_days, app_token_days;
     uint32_t typing_ms, presence_grace_ms, presence_group_max;

@@ -112,12 +112,11 @@ static void add_status(struct buf *out, const struct hook_status *s)
 /* ---- POST /admin/hooks -----------------------------------------------------------------------
  */
 
-static void created(struct proposal *proposal, enum err err, uint64_t cursor)
+/* As it is now, with the secret where the server has made it. */
+static void answer_hook(struct pending *p, enum err err, int status)
 {
-    struct pending *p = pending_of(proposal);
     struct api *a = p->api;
 
-    (void)cursor;
     if (err != ERR_ok) {
         rest_refuse(a, p->conn, err, NULL);
         pending_finish(p);
@@ -134,9 +133,15 @@ static void created(struct proposal *proposal, enum err err, uint64_t cursor)
         json_add_string(&a->body, buf_bytes(&p->text));
     }
     BUF_ADD_LIT(&a->body, "}");
-    rest_answer(a, p->conn, 201, buf_bytes(&a->body));
+    rest_answer(a, p->conn, status, buf_bytes(&a->body));
     crypto_wipe(a->body.p, a->body.len);
     pending_finish(p);
+}
+
+static void created(struct proposal *proposal, enum err err, uint64_t cursor)
+{
+    (void)cursor;
+    answer_hook(pending_of(proposal), err, 201);
 }
 
 /* The secret that the app wrote; where it wrote none, one that it is told, in `shown`. */
@@ -187,14 +192,17 @@ static enum err read_after(struct api *a, struct json body, uint64_t *after,
     return err;
 }
 
-static enum err propose_hook(struct call *call, struct record *r, const struct buf *shown)
+typedef void done_fn(struct proposal *proposal, enum err err, uint64_t cursor);
+
+static enum err propose_hook(struct call *call, const struct uuid *id, const struct record *r,
+                             const struct buf *shown, done_fn *done)
 {
     struct pending *p = pending_new(call->api, call->conn);
 
-    p->id = r->hook_create.id;
+    p->id = *id;
     if (shown->len > 0)
         pending_keep_text(p, buf_bytes(shown));
-    p->proposal.done = created;
+    p->proposal.done = done;
     enum err err = engine_propose(call->api->engine, r, &p->proposal);
     if (err != ERR_ok)
         pending_finish(p);
@@ -220,7 +228,56 @@ enum err hooks_create(struct call *call, struct problem *problem)
         err = read_secret(a, call->body, &key, &shown, problem);
     if (err == ERR_ok) {
         h->secret = buf_bytes(&key);
-        err = propose_hook(call, &r, &shown);
+        err = propose_hook(call, &h->id, &r, &shown, created);
+    }
+    crypto_wipe(key.p, key.len);
+    crypto_wipe(shown.p, shown.len);
+    buf_release(&key);
+    buf_release(&shown);
+    return err;
+}
+
+/* ---- PATCH /admin/hooks/:id -------------------------------------------------------------------
+ */
+
+static void updated(struct proposal *proposal, enum err err, uint64_t cursor)
+{
+    (void)cursor;
+    answer_hook(pending_of(proposal), err, 200);
+}
+
+/* Is it said, if only null: all types, or a secret that the server makes? */
+static uint8_t bit_of(struct json body, const char *name, enum hook_field bit)
+{
+    return json_type(json_member(body, name)) != JSON_NONE ? (uint8_t)bit : 0;
+}
+
+enum err hooks_update(struct call *call, struct problem *problem)
+{
+    struct api *a = call->api;
+    struct buf key = {0}, shown = {0};
+    struct record r = {.type = RECORD_hook_update};
+    struct record_hook_update *h = &r.hook_update;
+    enum err err = ERR_ok;
+
+    h->time = engine_now(a->engine);
+    h->id = call->id;
+    h->fields = bit_of(call->body, "url", HOOK_URL) | bit_of(call->body, "types", HOOK_TYPES) |
+                bit_of(call->body, "secret", HOOK_SECRET);
+    if (h->fields == 0)
+        err = field_fault(a, problem, "There must be a url, types or a secret.");
+    if (err == ERR_ok && h->fields & HOOK_URL)
+        err = read_url(a, call->body, &h->url, problem);
+    if (err == ERR_ok && h->fields & HOOK_TYPES)
+        err = read_types(a, call->body, &h->types, problem);
+    if (err == ERR_ok && h->fields & HOOK_SECRET)
+        err = read_secret(a, call->body, &key, &shown, problem);
+    if (err == ERR_ok) {
+        h->secret = buf_bytes(&key);
+        h->until = h->fields & HOOK_SECRET && a->limits.hook_secret_ms > 0
+                       ? h->time + a->limits.hook_secret_ms
+                       : 0;
+        err = propose_hook(call, &h->id, &r, &shown, updated);
     }
     crypto_wipe(key.p, key.len);
     crypto_wipe(shown.p, shown.len);

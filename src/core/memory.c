@@ -55,6 +55,7 @@ static bool record_grows(const struct record *r)
     case RECORD_messages_expire:
     case RECORD_group_retention:
     case RECORD_hook_delete:
+    case RECORD_hook_update:
     case RECORD_epoch_renew:
     case RECORD_hook_progress:
     case RECORD_session_end:

@@ -28,6 +28,7 @@ struct runner {
     struct list list;         /* in hooks->runners */
     struct hooks *hooks;
     struct uuid id;
+    uint32_t edition;  /* of the hook, as it is being told */
     uint64_t position; /* everything up to here was taken, or is not wanted */
     uint64_t told;     /* up to here something was taken */
     uint64_t gathered; /* and up to here it is in the batch, or is not wanted */
@@ -166,8 +167,9 @@ static bool gather(struct runner *r, const struct hook *hook, uint32_t *work)
 /* ---- posting ---------------------------------------------------------------------------------
  */
 
-/* The same for the same events of the same hook, after a restart too. */
-static void name_batch(const struct runner *r, char out[static 64])
+/* The same for the same events of the same hook, after a restart too. Between the same two there
+ * are others where it wants other types. */
+static void name_batch(const struct runner *r, const struct hook *hook, char out[static 64])
 {
     const struct batch *b = &r->batch;
     struct uuid epoch = engine_epoch(r->hooks->engine);
@@ -179,6 +181,8 @@ static void name_batch(const struct runner *r, char out[static 64])
     hash_add(&h, r->id.b, sizeof r->id.b);
     hash_add_u64(&h, batch_entry(b, 0)->cursor);
     hash_add_u64(&h, batch_entry(b, b->count - 1)->cursor);
+    if (hook->type_count > 0)
+        hash_add_bytes(&h, bytes_of(hook->types, hook->type_count));
     hash_final(&h, digest);
     size_t len = (size_t)snprintf(out, 64, "msg_");
     crypto_base64_encode(bytes_of(digest, sizeof digest), out + len);
@@ -227,15 +231,19 @@ static void posted(struct post *post, struct post_result result)
 static void post_batch(struct runner *r, const struct hook *hook)
 {
     struct hooks *h = r->hooks;
-    int64_t now_s = clock_wall_ms() / 1000;
+    int64_t now_ms = clock_wall_ms(), now_s = now_ms / 1000;
     struct buf url = {0}, signature = {0};
     char id[64], id_field[96], time_field[64];
 
-    name_batch(r, id);
+    name_batch(r, hook, id);
     snprintf(id_field, sizeof id_field, "webhook-id: %s", id);
     snprintf(time_field, sizeof time_field, "webhook-timestamp: %lld", (long long)now_s);
     BUF_ADD_LIT(&signature, "webhook-signature: ");
     sign_add(hook->secret, id, now_s, buf_bytes(&r->batch.text), &signature);
+    if (hook->old_secret.len > 0 && now_ms < hook->old_until) {
+        BUF_ADD_LIT(&signature, " ");
+        sign_add(hook->old_secret, id, now_s, buf_bytes(&r->batch.text), &signature);
+    }
     buf_add_u8(&signature, 0);
     buf_add_bytes(&url, hook->url);
     buf_add_u8(&url, 0);
@@ -318,9 +326,23 @@ static void add_runner(struct hooks *h, const struct hook *hook)
 
     r->hooks = h;
     r->id = hook->id;
+    r->edition = hook->edition;
     r->position = r->gathered = hook->position;
     r->proposal.done = progress_written;
     list_append(&h->runners, &r->list);
+}
+
+/* It was changed: what was not taken yet is told as it is now, and at once. */
+static void begin_anew(struct runner *r, const struct hook *hook)
+{
+    post_cancel(&r->post);
+    loop_timer_stop(r->hooks->loop, &r->timer);
+    end_scan(r);
+    batch_reset(&r->batch);
+    r->is_written = r->is_resting = r->idle = false;
+    r->gathered = r->position;
+    r->fare = (struct fare){0};
+    r->edition = hook->edition;
 }
 
 /* As many as the model has. */
@@ -335,8 +357,11 @@ static void follow_model(struct hooks *h)
     h->changes = model_hook_changes(m);
     for (struct list *l = h->runners.next; l != &h->runners; l = next) {
         struct runner *r = LIST_OWNER(l, struct runner, list);
+        const struct hook *hook = hook_of(r);
         next = l->next;
-        if (hook_of(r) != NULL)
+        if (hook != NULL && hook->edition != r->edition)
+            begin_anew(r, hook);
+        if (hook != NULL)
             continue;
         post_cancel(&r->post);
         r->gone = true;

@@ -8,7 +8,7 @@
  *
  *   idle ──► gathering ──► writing ──► posting ──► idle        one request under way at most
  *                             ▲           │ failed
- *                             └─ resting ◄┘
+ *                             └─ resting ◄┘             changed: from anywhere to gathering
  *
  * Where there is no hook this costs a comparison an event. Loop thread only.
  */

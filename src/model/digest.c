@@ -203,6 +203,10 @@ static void add_hook(struct hash *h, const struct hook *hook)
     hash_add_bytes(h, hook->url);
     hash_add_bytes(h, hook->secret);
     hash_add_bytes(h, bytes_of(hook->types, hook->type_count));
+    if (hook->old_secret.len > 0) {
+        hash_add_bytes(h, hook->old_secret);
+        hash_add_u64(h, (uint64_t)hook->old_until);
+    }
 }
 
 void model_digest(const struct model *m, uint8_t out[static MODEL_DIGEST_LEN])

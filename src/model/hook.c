@@ -88,30 +88,79 @@ bool state_hook_types_valid(const struct record_u32s *types)
     return true;
 }
 
-struct hook *state_add_hook(struct model *m, const struct uuid *id, const struct record_u32s *types,
-                            struct bytes secret, struct bytes url)
+/* What a hook is made of that may change. */
+struct parts {
+    struct bytes secret, old_secret, url;
+    int64_t old_until;
+};
+
+static struct hook *new_hook(struct model *m, const struct parts *p)
 {
-    struct hook *hook = xcalloc(1, sizeof *hook + secret.len + url.len);
+    struct hook *hook = xcalloc(1, sizeof *hook + p->secret.len + p->old_secret.len + p->url.len);
     uint8_t *texts = (uint8_t *)(hook + 1);
 
-    ENSURE(types->count <= UINT8_MAX);
-    hook->id = *id;
-    hook->secret = bytes_of(texts, secret.len);
-    hook->url = bytes_of(texts + secret.len, url.len);
-    memcpy(texts, secret.p, secret.len);
-    memcpy(texts + secret.len, url.p, url.len);
-    hook->type_count = types->count;
-    for (uint32_t i = 0; i < types->count; i++)
-        hook->types[i] = (uint8_t)record_u32s_at(types, i);
-    vec_push(&m->hooks, hook);
-    m->hook_changes++;
+    hook->secret = bytes_of(texts, p->secret.len);
+    hook->old_secret = bytes_of(texts + p->secret.len, p->old_secret.len);
+    hook->url = bytes_of(texts + p->secret.len + p->old_secret.len, p->url.len);
+    memcpy(texts, p->secret.p, p->secret.len);
+    if (p->old_secret.len > 0)
+        memcpy(texts + p->secret.len, p->old_secret.p, p->old_secret.len);
+    memcpy(texts + p->secret.len + p->old_secret.len, p->url.p, p->url.len);
+    hook->old_until = p->old_until;
+    hook->edition = ++m->hook_changes;
     return hook;
 }
 
 static void free_hook(struct hook *hook)
 {
-    crypto_wipe(hook + 1, hook->secret.len);
+    crypto_wipe(hook + 1, hook->secret.len + hook->old_secret.len);
     free(hook);
+}
+
+static void set_types(struct hook *hook, const struct record_u32s *types)
+{
+    ENSURE(types->count <= UINT8_MAX);
+    hook->type_count = types->count;
+    memset(hook->types, 0, sizeof hook->types);
+    for (uint32_t i = 0; i < types->count; i++)
+        hook->types[i] = (uint8_t)record_u32s_at(types, i);
+}
+
+/* The same hook, of other parts; the old one is gone. */
+static struct hook *remake(struct model *m, const struct hook *old, const struct parts *parts)
+{
+    struct hook *hook = new_hook(m, parts);
+    uint32_t i = 0;
+
+    hook->id = old->id;
+    hook->cursor = old->cursor;
+    hook->created_at = old->created_at;
+    hook->position = old->position;
+    hook->type_count = old->type_count;
+    memcpy(hook->types, old->types, sizeof hook->types);
+    while (vec_at(&m->hooks, i) != old)
+        i++;
+    free_hook(vec_at(&m->hooks, i));
+    vec_set(&m->hooks, i, hook);
+    return hook;
+}
+
+struct hook *state_add_hook(struct model *m, const struct uuid *id, const struct record_u32s *types,
+                            struct bytes secret, struct bytes url)
+{
+    struct hook *hook = new_hook(m, &(struct parts){.secret = secret, .url = url});
+
+    hook->id = *id;
+    set_types(hook, types);
+    vec_push(&m->hooks, hook);
+    return hook;
+}
+
+void state_set_old_secret(struct model *m, struct bytes secret, int64_t until)
+{
+    const struct hook *hook = vec_at(&m->hooks, m->hooks.count - 1);
+
+    (void)remake(m, hook, &(struct parts){hook->secret, secret, hook->url, until});
 }
 
 void state_free_hooks(struct model *m)
@@ -161,6 +210,42 @@ void apply_hook_delete(struct model *m, const struct record_hook_delete *r, cons
     (void)vec_pop(&m->hooks);
     free_hook(gone);
     m->hook_changes++;
+}
+
+/* ---- hook_update ----------------------------------------------------------------------------- */
+
+enum err check_hook_update(const struct model *m, const struct record_hook_update *r)
+{
+    if (find(m, &r->id) == NULL)
+        return ERR_hook_not_found;
+    if (r->fields == 0 || r->fields > HOOK_FIELDS || r->until < 0 || r->until > MODEL_TIME_MAX ||
+        (r->fields & HOOK_URL ? r->url.len == 0 || r->url.len > HOOK_URL_MAX : r->url.len > 0) ||
+        (r->fields & HOOK_SECRET ? r->secret.len == 0 : r->secret.len > 0 || r->until > 0) ||
+        (r->fields & HOOK_TYPES ? !state_hook_types_valid(&r->types) : r->types.count > 0))
+        return ERR_refused;
+    return ERR_ok;
+}
+
+/* One that is set again is no other: who repeats a request that was lost keeps the one before. */
+void apply_hook_update(struct model *m, const struct record_hook_update *r, const struct commit *c)
+{
+    const struct hook *old = find(m, &r->id);
+    struct parts parts = {old->secret, old->old_secret, old->url, old->old_until};
+
+    if (parts.old_until <= c->time) {
+        parts.old_secret.len = 0;
+        parts.old_until = 0;
+    }
+    if (r->fields & HOOK_URL)
+        parts.url = r->url;
+    if (r->fields & HOOK_SECRET && !bytes_equal(r->secret, old->secret)) {
+        parts.secret = r->secret;
+        parts.old_secret = r->until > c->time ? old->secret : bytes_of(NULL, 0);
+        parts.old_until = r->until > c->time ? r->until : 0;
+    }
+    struct hook *hook = remake(m, old, &parts);
+    if (r->fields & HOOK_TYPES)
+        set_types(hook, &r->types);
 }
 
 /* ---- hook_progress --------------------------------------------------------------------------- */

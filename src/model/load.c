@@ -237,6 +237,16 @@ static bool load_hook(struct model *m, struct bytes *in)
     return fine;
 }
 
+static bool load_hook_secret(struct model *m, struct bytes *in)
+{
+    uint64_t until;
+
+    if (!take_upto(in, MODEL_TIME_MAX, &until) || until == 0 || in->len == 0 || in->len > UINT8_MAX)
+        return false;
+    state_set_old_secret(m, take_rest(in), (int64_t)until);
+    return true;
+}
+
 /* ---- the order ------------------------------------------------------------------------------- */
 
 /* Which types may stand behind which. */
@@ -244,10 +254,11 @@ static bool type_fits(const struct load *l, enum saved_type type)
 {
     if (l->last && type != SAVED_external)
         return false;
-    if (l->hooks_begun && type != SAVED_hook && type != SAVED_externals && type != SAVED_external)
+    if (l->hooks_begun && type != SAVED_hook && type != SAVED_hook_secret &&
+        type != SAVED_externals && type != SAVED_external)
         return false;
-    if (l->profiles_over && type != SAVED_hooks && type != SAVED_hook && type != SAVED_externals &&
-        type != SAVED_external)
+    if (l->profiles_over && type != SAVED_hooks && type != SAVED_hook &&
+        type != SAVED_hook_secret && type != SAVED_externals && type != SAVED_external)
         return false;
     switch (type) {
     case SAVED_head:
@@ -288,6 +299,8 @@ static bool type_fits(const struct load *l, enum saved_type type)
         return true;
     case SAVED_hook:
         return l->hooks_begun;
+    case SAVED_hook_secret:
+        return l->before == SAVED_hook;
     case SAVED_externals:
         return true;
     case SAVED_external:
@@ -302,8 +315,8 @@ static bool is_list(enum saved_type type)
     return type >= SAVED_members && type != SAVED_extra && type != SAVED_deleted &&
            type != SAVED_extras && type != SAVED_kept && type != SAVED_kept_count &&
            type != SAVED_externals && type != SAVED_hooks && type != SAVED_hook &&
-           type != SAVED_profile && type != SAVED_erased && type != SAVED_profiles &&
-           type != SAVED_epoch;
+           type != SAVED_hook_secret && type != SAVED_profile && type != SAVED_erased &&
+           type != SAVED_profiles && type != SAVED_epoch;
 }
 
 /* One element; the next one of the same record follows where bytes are left. */
@@ -358,6 +371,8 @@ static bool load_element(struct model *m, enum saved_type type, struct bytes *in
         return load_hooks(m, in);
     case SAVED_hook:
         return load_hook(m, in);
+    case SAVED_hook_secret:
+        return load_hook_secret(m, in);
     case SAVED_externals:
         return load_externals(m, in);
     case SAVED_external:

@@ -163,6 +163,11 @@ static void save_hooks(struct saver *s, const struct model *m)
         put_text8(b, hook->secret);
         buf_add_bytes(b, hook->url);
         flush(s, SAVED_hook);
+        if (hook->old_secret.len > 0) {
+            buf_add_varint(b, (uint64_t)hook->old_until);
+            buf_add_bytes(b, hook->old_secret);
+            flush(s, SAVED_hook_secret);
+        }
     }
 }
 

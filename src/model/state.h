@@ -25,7 +25,7 @@ struct model {
     struct sorted names; /* struct user *, by username_key */
     struct map users_by_external_id;
     struct vec hooks;      /* struct hook *, in the order of their making */
-    uint32_t hook_changes; /* how often one came or went in this process; no state */
+    uint32_t hook_changes; /* how often one came, went or was changed here; no state */
     struct vec erasing;    /* struct user *: whose erasure has begun, in the order of beginning */
     struct map sessions_by_id, sessions_by_token;
     struct map groups_by_id;
@@ -52,6 +52,8 @@ struct external {
 /* hook.c: one more, which nobody has; `types` are of record_hook_create's kind. */
 struct hook *state_add_hook(struct model *m, const struct uuid *id, const struct record_u32s *types,
                             struct bytes secret, struct bytes url);
+/* The newest hook has had another secret. */
+void state_set_old_secret(struct model *m, struct bytes secret, int64_t until);
 bool state_hook_types_valid(const struct record_u32s *types) MUST_CHECK;
 void state_free_hooks(struct model *m);
 

@@ -348,6 +348,8 @@ static void verify_hooks(const struct model *m)
         ENSURE(hook->position <= m->cursor && hook->created_at <= m->time);
         ENSURE(hook->url.len > 0 && hook->url.len <= HOOK_URL_MAX && hook->secret.len > 0);
         ENSURE(model_hook_by_id(m, &hook->id) == hook);
+        ENSURE(hook->old_secret.len > 0 ? hook->old_until > 0 && hook->old_until <= MODEL_TIME_MAX
+                                        : hook->old_until == 0);
         for (uint32_t k = 0; k < hook->type_count; k++) {
             ENSURE(hook_offers(hook->types[k]));
             ENSURE(k == 0 || hook->types[k] > hook->types[k - 1]);

@@ -150,6 +150,7 @@ APP_ROUTES = {
     ("GET", "/admin/hooks"): (None, 200),
     # Of one that is not there: the id of the path is somebody's.
     ("DELETE", "/admin/hooks/:id"): (None, 404),
+    ("PATCH", "/admin/hooks/:id"): (lambda scene: {"types": None}, 404),
     ("POST", "/admin/groups/:id/messages"): (
         lambda scene: {"user_id": scene.owner.id, "data": "x"}, 201),
 }

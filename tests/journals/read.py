@@ -450,6 +450,7 @@ FIELDS = {
     42: ("hook_create", "time:time id:uuid hooks_max:u32 after:u64 types:u32s secret:secret url:text"),
     43: ("hook_delete", "time:time id:uuid"),
     44: ("hook_progress", "time:time id:uuid cursor:u64"),
+    45: ("hook_update", "time:time id:uuid until:time fields:u8 types:u32s secret:secret url:text"),
     49: ("epoch_renew", "time:time epoch:uuid"),
     50: ("messages_expire", "time:time group:u32 up_to:u32"),
     51: ("group_retention", "time:time group:u32 by:u32 days:u32"),
@@ -504,6 +505,7 @@ SAVED = {
     29: ("epoch", "epoch:uuid"),
     30: ("kept", "expired:v days:v last_seq:v"),
     31: ("kept_count", "count:v"),
+    32: ("hook_secret", "until:v"),
 }
 
 
@@ -546,6 +548,9 @@ def take_element(reader, kind):
         number = 0
         element["types"] = [number := number + reader.v() for _ in range(reader.v())]
         element.update(take_fields(reader, "secret:secret url:rest"))
+    if kind == 32:
+        reader.rest()
+        element["secret"] = "(hidden)"
     return element
 
 

@@ -263,7 +263,21 @@ static enum err hook(struct engine *e)
     struct record r = {.type = RECORD_hook_create};
     struct uuid id = count > 0 ? model_hook(m, (uint32_t)rng_below(count))->id : new_id();
 
-    if (rng_one_in(6)) {
+    if (rng_one_in(5)) {
+        uint8_t fields = (uint8_t)rng_below(HOOK_FIELDS + 2);
+        r.type = RECORD_hook_update;
+        r.hook_update =
+            (struct record_hook_update){.time = engine_now(e), .id = id, .fields = fields};
+        if (fields & HOOK_URL)
+            r.hook_update.url = bytes_of(letters, (size_t)rng_below(90));
+        if (fields & HOOK_TYPES)
+            r.hook_update.types = (struct record_u32s){types, (uint32_t)rng_below(4)};
+        if (fields & HOOK_SECRET) {
+            r.hook_update.secret = bytes_of(letters, (size_t)rng_below(40));
+            r.hook_update.until =
+                rng_one_in(3) ? 0 : engine_now(e) + (int64_t)rng_below(100000) - 100;
+        }
+    } else if (rng_one_in(6)) {
         r.type = RECORD_hook_delete;
         r.hook_delete = (struct record_hook_delete){engine_now(e), id};
     } else if (!rng_one_in(3)) {

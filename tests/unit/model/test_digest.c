@@ -10,7 +10,7 @@
  * little or no trace of them is left. */
 #define ENDED(i)                                                                                   \
     ((i) == 3 || (i) == 4 || (i) == 24 || (i) == 33 || ((i) >= 36 && (i) <= 38) || (i) == 41 ||    \
-     (i) == 42 || (i) == 50 || (i) == 56)
+     (i) == 42 || (i) == 50 || (i) == 56 || (i) == 58)
 
 /* Two that are there, one that was. */
 static void fill_hooks(struct world *w)
@@ -25,6 +25,11 @@ static void fill_hooks(struct world *w)
     r = world_hook_record(w, "http://h/3");
     assert_int_equal(world_commit(w, &r), ERR_ok);
     assert_int_equal(world_hook_delete(w, r.hook_create.id), ERR_ok);
+    /* And one that is another now. */
+    r = world_hook_record(w, "http://h/4");
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    r = world_hook_update_record(w, r.hook_create.id);
+    assert_int_equal(world_commit(w, &r), ERR_ok);
 }
 
 /* Everything that the model can hold is in here at least once. */
@@ -411,7 +416,7 @@ static void test_hooks(void **state)
 {
     struct world *w = *state;
     fill(w);
-    assert_int_equal(w->m->hooks.count, 2);
+    assert_int_equal(w->m->hooks.count, 3);
     struct hook *hook = vec_at(&w->m->hooks, 1);
     SEEN(hook->id.b[0]);
     SEEN(hook->cursor);
@@ -422,6 +427,9 @@ static void test_hooks(void **state)
     SEEN(hook->type_count);
     assert_text_seen(w, &hook->url);
     assert_text_seen(w, &hook->secret);
+    hook = vec_at(&w->m->hooks, 2);
+    SEEN(hook->old_until);
+    assert_text_seen(w, &hook->old_secret);
     uint8_t before[MODEL_DIGEST_LEN];
     model_digest(w->m, before);
     w->m->hooks.count--;
@@ -516,6 +524,7 @@ static bool is_limit(uint16_t type, size_t at)
         return at >= 24 && at < 36; /* and from where, of one that has gone on */
     case RECORD_hook_delete:
     case RECORD_hook_progress:
+    case RECORD_hook_update:
     case RECORD_epoch_renew:
         return at < 8;
     }

@@ -67,6 +67,117 @@ static void test_progress(void **state)
     assert_int_equal(w->told_count, 0);
 }
 
+static const struct hook *update(struct world *w, const struct record *r)
+{
+    uint32_t changes = model_hook_changes(w->m);
+    assert_int_equal(world_commit(w, r), ERR_ok);
+    assert_int_not_equal(model_hook_changes(w->m), changes);
+    const struct hook *hook = model_hook_by_id(w->m, &r->hook_update.id);
+    assert_int_equal(hook->edition, model_hook_changes(w->m));
+    return hook;
+}
+
+static void test_it_is_changed(void **state)
+{
+    struct world *w = *state;
+    struct record r = world_hook_record(w, "http://host/1");
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    struct uuid id = r.hook_create.id;
+    r = world_hook_record(w, "http://host/2");
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    assert_int_equal(world_hook_progress(w, id, 1), ERR_duplicate);
+    uint64_t position = model_hook_by_id(w->m, &id)->position;
+
+    const struct record all = world_hook_update_record(w, id);
+    const struct hook *hook = update(w, &all);
+    assert_ptr_equal(model_hook(w->m, 0), hook);
+    assert_int_equal(hook->cursor, 1);
+    assert_int_equal(hook->position, position);
+    assert_true(bytes_equal(hook->url, BYTES("http://another/")));
+    assert_true(bytes_equal(hook->secret, BYTES("another key")));
+    assert_true(bytes_equal(hook->old_secret, BYTES("a key")));
+    assert_int_equal(hook->old_until, all.hook_update.until);
+    assert_false(hook_wants(hook, EVENT_message_posted));
+    assert_true(hook_wants(hook, EVENT_message_delivered));
+    assert_true(hook_wants(hook, EVENT_member_added));
+
+    /* Each alone leaves the others; a repeat leaves the old secret. */
+    r = all;
+    r.hook_update.fields = HOOK_TYPES;
+    r.hook_update.until = 0;
+    r.hook_update.secret = r.hook_update.url = BYTES("");
+    r.hook_update.types.count = 0;
+    hook = update(w, &r);
+    assert_int_equal(hook->type_count, 0);
+    assert_true(hook_wants(hook, EVENT_message_posted));
+    assert_true(bytes_equal(hook->url, BYTES("http://another/")));
+    r = all;
+    r.hook_update.fields = HOOK_SECRET;
+    r.hook_update.types.count = 0;
+    r.hook_update.url = BYTES("");
+    hook = update(w, &r);
+    assert_int_equal(hook->type_count, 0);
+    assert_true(bytes_equal(hook->old_secret, BYTES("a key")));
+    r.hook_update.secret = BYTES("a third");
+    hook = update(w, &r);
+    assert_true(bytes_equal(hook->secret, BYTES("a third")));
+    assert_true(bytes_equal(hook->old_secret, BYTES("another key")));
+    /* At once, or what has long ended. */
+    r.hook_update.secret = BYTES("a fourth");
+    r.hook_update.until = 0;
+    hook = update(w, &r);
+    assert_int_equal(hook->old_secret.len, 0);
+    assert_int_equal(hook->old_until, 0);
+    r.hook_update.secret = BYTES("a fifth");
+    r.hook_update.time = w->now;
+    r.hook_update.until = w->now + 5;
+    hook = update(w, &r);
+    assert_int_equal(hook->old_until, r.hook_update.until);
+    r = all;
+    r.hook_update.time = hook->old_until;
+    r.hook_update.fields = HOOK_URL;
+    r.hook_update.until = 0;
+    r.hook_update.types.count = 0;
+    r.hook_update.secret = BYTES("");
+    hook = update(w, &r);
+    assert_int_equal(hook->old_secret.len, 0);
+    assert_int_equal(hook->old_until, 0);
+    assert_true(bytes_equal(hook->secret, BYTES("a fifth")));
+}
+
+static void test_changes_that_are_refused(void **state)
+{
+    struct world *w = *state;
+    uint8_t *url = xcalloc(HOOK_URL_MAX + 1, 1);
+    struct record r = world_hook_record(w, "http://host/");
+    assert_int_equal(world_commit(w, &r), ERR_ok);
+    const struct record fine = world_hook_update_record(w, r.hook_create.id);
+    r = fine;
+    r.hook_update.id = world_uuid(99);
+    assert_int_equal(world_commit(w, &r), ERR_hook_not_found);
+#define REFUSED(what)                                                                              \
+    do {                                                                                           \
+        r = fine;                                                                                  \
+        what;                                                                                      \
+        assert_int_equal(world_commit(w, &r), ERR_refused);                                        \
+    } while (0)
+    for (unsigned fields = 0; fields < HOOK_FIELDS; fields++)
+        REFUSED(r.hook_update.fields = (uint8_t)fields);
+    REFUSED(r.hook_update.fields = HOOK_FIELDS + 1);
+    REFUSED(r.hook_update.url = BYTES(""));
+    REFUSED(r.hook_update.url = bytes_of(url, HOOK_URL_MAX + 1));
+    REFUSED(r.hook_update.secret = BYTES(""));
+    REFUSED(r.hook_update.types = WORLD_U32S(70, 20));
+    REFUSED(r.hook_update.types = WORLD_U32S(21));
+    REFUSED(r.hook_update.until = -1);
+    REFUSED(r.hook_update.until = MODEL_TIME_MAX + 1);
+    REFUSED(r.hook_update.fields = HOOK_URL; r.hook_update.types.count = 0;
+            r.hook_update.secret = BYTES(""));
+#undef REFUSED
+    assert_int_equal(model_hook(w->m, 0)->old_secret.len, 0);
+    free(url);
+}
+
 static void test_what_is_refused(void **state)
 {
     struct world *w = *state;
@@ -130,10 +241,9 @@ static void test_what_is_offered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(test_a_hook),
-        WORLD_TEST(test_progress),
-        WORLD_TEST(test_what_is_refused),
-        cmocka_unit_test(test_what_is_offered),
+        WORLD_TEST(test_a_hook),          WORLD_TEST(test_progress),
+        WORLD_TEST(test_it_is_changed),   WORLD_TEST(test_changes_that_are_refused),
+        WORLD_TEST(test_what_is_refused), cmocka_unit_test(test_what_is_offered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -267,6 +267,18 @@ static const struct example examples[] = {
      BYTES(TIME_LE ID_BYTES "\2\1\0\0\0\0\0\0"),
      "{\"record\":\"hook_progress\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
      "\",\"cursor\":258}"},
+    {{.type = RECORD_hook_update,
+      .hook_update = {.time = TIME,
+                      .id = ID,
+                      .until = 258,
+                      .fields = 7,
+                      .types = {(const uint8_t *)"\x14\0\0\0", 1},
+                      .secret = BYTES("key"),
+                      .url = BYTES("http://h/")}},
+     BYTES(TIME_LE ID_BYTES "\2\1\0\0\0\0\0\0" "\7" "\1\0\0\0" "\x14\0\0\0" "\3" "key"
+           "\x09\0\0\0" "http://h/"),
+     "{\"record\":\"hook_update\",\"time\":" TIME_TEXT ",\"id\":\"" ID_TEXT
+     "\",\"until\":258,\"fields\":7,\"types\":[20],\"secret\":\"(hidden)\",\"url\":\"http://h/\"}"},
     {{.type = RECORD_epoch_renew, .epoch_renew = {.time = TIME, .epoch = ID}},
      BYTES(TIME_LE ID_BYTES),
      "{\"record\":\"epoch_renew\",\"time\":" TIME_TEXT ",\"epoch\":\"" ID_TEXT "\"}"},

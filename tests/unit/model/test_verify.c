@@ -97,6 +97,8 @@ static void fill(struct world *w)
         r = world_hook_record(w, "http://h/");
         assert_int_equal(world_commit(w, &r), ERR_ok);
     }
+    r = world_hook_update_record(w, r.hook_create.id);
+    assert_int_equal(world_commit(w, &r), ERR_ok);
 }
 
 /* name, what is done to the model */
@@ -198,6 +200,10 @@ static void fill(struct world *w)
     D(hook_id, hook(w, 1)->id = hook(w, 0)->id)                                                    \
     D(hook_url, hook(w, 0)->url.len = 0)                                                           \
     D(hook_secret, hook(w, 0)->secret.len = 0)                                                     \
+    D(hook_old_secret, hook(w, 1)->old_secret.len = 0)                                             \
+    D(hook_old_until, hook(w, 1)->old_until = 0)                                                   \
+    D(hook_old_until_late, hook(w, 1)->old_until = MODEL_TIME_MAX + 1)                             \
+    D(hook_old_until_alone, hook(w, 0)->old_until = 1)                                             \
     D(hook_type, hook(w, 0)->types[0] = 0)                                                         \
     D(hook_types, hook(w, 0)->types[1] = hook(w, 0)->types[0])                                     \
     D(users_gone, w->m->users.count--)

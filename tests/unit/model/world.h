@@ -22,6 +22,7 @@
 
 #include "base/crypto.h"
 #include "base/ensure.h"
+#include "model/hook.h"
 #include "model/model.h"
 #include "saved.h"
 
@@ -304,6 +305,22 @@ static inline enum err world_renew(struct world *w, struct uuid epoch)
 {
     struct record r = {.type = RECORD_epoch_renew, .epoch_renew = {w->now, epoch}};
     return world_commit(w, &r);
+}
+
+/* Everything that can be changed of it. */
+static inline struct record world_hook_update_record(const struct world *w, struct uuid id)
+{
+    struct record r = {.type = RECORD_hook_update};
+    r.hook_update.time = w->now;
+    r.hook_update.id = id;
+    r.hook_update.until = w->now + 1000;
+    r.hook_update.fields = HOOK_FIELDS;
+    r.hook_update.types = (struct record_u32s){(const uint8_t *)"\x16\0\0\0"
+                                                                "\x48\0\0\0",
+                                               2};
+    r.hook_update.secret = BYTES("another key");
+    r.hook_update.url = BYTES("http://another/");
+    return r;
 }
 
 static inline enum err world_hook_delete(struct world *w, struct uuid id)
