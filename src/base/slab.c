@@ -9,6 +9,9 @@
 #define REGION_MIN ((size_t)64 << 10)
 #define REGION_MAX ((size_t)1 << 20)
 
+/* malloc puts this before what it maps: with it, a region is a whole number of pages. */
+#define MALLOC_HEAD 16
+
 struct slab_region {
     struct slab_region *older;
 };
@@ -32,7 +35,7 @@ static size_t region_len(const struct slab *s)
     size_t len = REGION_MIN;
     while (len < REGION_MAX && len < s->reserved / 4)
         len *= 2;
-    return len;
+    return len - MALLOC_HEAD;
 }
 
 static void region_new(struct slab *s)
