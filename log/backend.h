@@ -59,6 +59,8 @@ struct journal_backend {
     uint64_t (*durable)(void *impl, uint64_t first_seq);
     /* After ERR_disk_full: is there room again? Asks for a probe where not. */
     bool (*writable)(void *impl);
+    /* Fills in what journal_stats has of files; NULL: nothing. */
+    void (*stats)(const void *impl, struct journal_stats *out);
     /* Blocks until take_done or take_snapshot has something. Only while a batch is offered or
      * taken, or a snapshot is being written. */
     void (*wait)(void *impl);

@@ -25,6 +25,7 @@ struct disk {
     atomic_bool woken; /* event_fd is readable, or about to be */
     /* written by the disk thread, read by the loop thread */
     atomic_uint_least64_t synced_seq; /* every record below is on disk */
+    atomic_uint_least64_t segment;    /* number of the newest */
     /* both, under the lock */
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -106,6 +107,7 @@ static void write_batch(struct disk *d)
     b->why = writer_append(w, b->frames.p, b->frames.len, d->sync == JOURNAL_SYNC_ALWAYS, &done);
     b->done = b->why == ERR_ok ? b->count : count_records(b->frames.p, done);
     atomic_store(&d->synced_seq, w->synced_seq);
+    atomic_store_explicit(&d->segment, w->header.number, memory_order_relaxed);
     if (w->dirty && !was_dirty)
         d->sync_at_ms = sys.now_ms() + SYNC_EVERY_MS;
     if (b->why != ERR_ok)
@@ -286,6 +288,13 @@ static bool disk_writable(void *impl)
     return ok;
 }
 
+static void disk_stats(const void *impl, struct journal_stats *out)
+{
+    const struct disk *d = impl;
+    out->segment = atomic_load_explicit(&d->segment, memory_order_relaxed);
+    out->syncs = &d->writer.syncs;
+}
+
 static void disk_wait(void *impl)
 {
     struct disk *d = impl;
@@ -349,6 +358,7 @@ const struct journal_backend disk_backend = {
     .take_done = disk_take_done,
     .durable = disk_durable,
     .writable = disk_writable,
+    .stats = disk_stats,
     .wait = disk_wait,
     .snapshot = disk_snapshot,
     .take_snapshot = disk_take_snapshot,
@@ -381,6 +391,7 @@ struct disk *disk_start(struct writer *writer, enum journal_sync sync, uint64_t 
     memcpy(&d->writer, writer, sizeof *writer);
     atomic_init(&d->writer.stop, false);
     atomic_init(&d->synced_seq, d->writer.synced_seq);
+    atomic_init(&d->segment, d->writer.header.number);
     errno = sys_thread_start(&d->thread, disk_run, d);
     if (errno == 0) {
         *writer = (struct writer){.dir = -1, .pages.fd = -1, .next_fd = -1};

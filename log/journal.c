@@ -36,6 +36,9 @@ struct journal {
     uint64_t snapshot_seq;     /* the newest snapshot; 0: none */
     uint64_t bytes_since;      /* committed since then */
     uint64_t bytes_in_running; /* of these, in the one that is being written */
+    uint64_t bytes_before;     /* committed before that snapshot, less those of the start */
+    uint64_t first_seq;        /* the first that this start committed */
+    uint64_t batches, failed;  /* counted for journal_stats */
     bool snapshotting;
     struct batch *open;  /* being filled, or NULL */
     size_t early_at;     /* offer it at this length, before the turn ends */
@@ -97,6 +100,8 @@ struct journal *journal_new(const struct journal_start *start, const struct jour
     j->committed_chain = start->chain;
     j->snapshot_seq = start->snapshot_seq;
     j->bytes_since = start->bytes_since;
+    j->bytes_before = 0 - start->bytes_since;
+    j->first_seq = start->next_seq;
     return j;
 }
 
@@ -203,6 +208,7 @@ static struct frame_chain chain_behind(const struct batch *b, size_t done_len)
 /* Answers the tickets from `from` on. The numbers are given back before, in fail_from. */
 static void fail_tickets(struct journal *j, const struct batch *b, uint32_t from, enum err why)
 {
+    j->failed += b->count - from;
     for (uint32_t i = from; i < b->count; i++)
         j->hooks.on_fail(j->hooks.ctx, b->tickets[i], why);
 }
@@ -300,6 +306,7 @@ static void dispatch_batch(struct journal *j, size_t *left)
         return;
     if (b->why != ERR_ok)
         fail_from(j, b, j->done_len);
+    j->batches++;
     j->done = b->next;
     j->done_count = 0;
     j->done_len = 0;
@@ -316,6 +323,7 @@ static void dispatch_snapshot(struct journal *j)
     if (r.err == ERR_ok) {
         j->snapshot_seq = r.seq;
         j->bytes_since -= j->bytes_in_running;
+        j->bytes_before += j->bytes_in_running;
     }
     if (j->hooks.on_snapshot)
         j->hooks.on_snapshot(j->hooks.ctx, r.err, r.seq, r.bytes, r.why);
@@ -401,6 +409,21 @@ int journal_fd(const struct journal *j)
 enum journal_state journal_state(const struct journal *j)
 {
     return j->state;
+}
+
+void journal_stats(const struct journal *j, struct journal_stats *out)
+{
+    *out = (struct journal_stats){.state = j->state,
+                                  .full = j->full,
+                                  .records = j->committed + 1 - j->first_seq,
+                                  .bytes = j->bytes_before + j->bytes_since,
+                                  .batches = j->batches,
+                                  .failed = j->failed,
+                                  .pending = j->pending,
+                                  .pending_bytes = j->queue_len,
+                                  .bytes_since_snapshot = j->bytes_since};
+    if (j->backend->stats)
+        j->backend->stats(j->impl, out);
 }
 
 enum err journal_refuses(struct journal *j)

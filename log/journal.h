@@ -32,6 +32,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/timing.h"
 #include "base/uuid.h"
 
 struct journal;
@@ -216,6 +217,24 @@ uint64_t journal_bytes_since_snapshot(const struct journal *j);
 void journal_close(struct journal *j);
 
 enum journal_state journal_state(const struct journal *j);
+
+/* What happened since the open, for a page of metrics. */
+struct journal_stats {
+    enum journal_state state;
+    bool full;        /* the last write found no room; nobody has asked since */
+    uint64_t records; /* committed */
+    uint64_t bytes;   /* of these, with their overhead */
+    uint64_t batches; /* that the disk has finished */
+    uint64_t failed;  /* proposals that never became durable */
+    uint64_t pending; /* proposals that wait for the disk */
+    uint64_t pending_bytes;
+    uint64_t bytes_since_snapshot;
+    /* Of files only. */
+    uint64_t segment; /* the number of the newest; 0 in memory */
+    const struct timing
+        *syncs; /* how long each took; NULL in memory. Lives as long as the journal */
+};
+void journal_stats(const struct journal *j, struct journal_stats *out);
 
 /* What a small proposal would be refused with just now, but for ERR_busy: ERR_ok, ERR_read_only,
  * ERR_shutting_down or ERR_disk_full, of which the asking makes the disk thread look, as there. */

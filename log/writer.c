@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/crypto.h"
 #include "base/diag.h"
 #include "base/ensure.h"
@@ -124,7 +125,10 @@ enum err writer_sync(struct writer *w)
         return ERR_read_only;
     if (!w->dirty)
         return ERR_ok;
-    if (sys_fdatasync(w->pages.fd) != 0)
+    uint64_t begun = clock_mono_ns();
+    int rc = sys_fdatasync(w->pages.fd);
+    timing_add(&w->syncs, clock_mono_ns() - begun);
+    if (rc != 0)
         return failed(w, "fdatasync");
     w->dirty = false;
     w->synced_seq = w->next_seq;

@@ -35,6 +35,7 @@ struct writer {
     bool failed;                  /* for ever */
     uint64_t wanted;              /* bytes of the record that waits for the next segment; 0: none */
     struct failure failure;       /* the last one */
+    struct timing syncs;          /* how long those took that made records durable */
     /* the next segment in the making */
     pthread_t thread;
     bool preparing;     /* the thread is to be joined */

@@ -172,8 +172,6 @@ static void check_together(struct reader *r)
                         (unsigned long long)c->password_min, (unsigned long long)c->password_max);
     if (c->snapshot_after != 0 && c->snapshot_after < SNAPSHOT_AFTER_MIN)
         config_complain(r, "snapshot-after: is less than 64k, and not 0");
-    if (c->admin_listen[0] != '\0' && c->api_key_file[0] == '\0')
-        config_complain(r, "admin-listen: needs --api-key-file");
     if (!url_normalise(c->public_url))
         config_complain(r, "public-url: must be http://HOST or https://HOST, perhaps with a path");
 }

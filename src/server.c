@@ -27,7 +27,8 @@
 #define HOOKS_IN_KEPT    10
 #define HOOK_DESCRIPTORS 4
 
-/* Where the app's own server comes in, where --admin-listen does not say. */
+/* Where the app's own server and the operator's scraper come in, where there is a key of the app
+ * and --admin-listen does not say. */
 #define ADMIN_LISTEN "127.0.0.1:3001"
 
 /* Bytes of journal that are told in one step of a turn. */
@@ -395,17 +396,21 @@ static void say_door(const struct server *s, const char *who, const char *where,
 static enum exit_code listen_on(struct server *s)
 {
     const char *listen = s->config->listen;
-    const char *admin = s->config->admin_listen[0] != '\0' ? s->config->admin_listen : ADMIN_LISTEN;
+    const char *admin = s->config->admin_listen;
+
+    if (admin[0] == '\0' && s->app_key.there)
+        admin = ADMIN_LISTEN;
 
     enum exit_code code = open_door(s, listen, NET_DOOR_PUBLIC);
-    if (code == EXIT_FINE && s->app_key.there)
+    if (code == EXIT_FINE && admin[0] != '\0')
         code = open_door(s, admin, NET_DOOR_APP);
     if (code != EXIT_FINE)
         return code;
     s->api.public_port = net_port(s->net, NET_DOOR_PUBLIC);
     say_door(s, "groups-chat " GROUPS_CHAT_VERSION, listen, NET_DOOR_PUBLIC);
-    if (s->app_key.there)
-        say_door(s, "for the app's own server:", admin, NET_DOOR_APP);
+    if (admin[0] != '\0')
+        say_door(s, s->app_key.there ? "for the app's own server:" : "for metrics:", admin,
+                 NET_DOOR_APP);
     printf("data directory: %s\n", s->data_dir);
     fflush(stdout);
     return EXIT_FINE;
@@ -452,6 +457,8 @@ void server_wire(struct server *s)
     s->net = net_new(s->loop, &options, &net_hooks);
     s->api = (struct api){.engine = s->engine,
                           .hooks = s->hooks,
+                          .net = s->net,
+                          .loop = s->loop,
                           .passwords = s->passwords,
                           .token_key = &s->key,
                           .app_key = &s->app_key,

@@ -6,6 +6,7 @@
 #include "api/presence.h"
 #include "api/rest.h"
 #include "api/typing.h"
+#include "base/clock.h"
 
 /* Keys that a limit remembers: 8 bytes each and a fingerprint. */
 #define LIMIT_ENTRIES 65536
@@ -15,6 +16,7 @@
 
 void api_init(struct api *a)
 {
+    a->stats.start_ms = clock_wall_ms();
     typing_init(a);
     presence_init(a);
     list_init(&a->polls);

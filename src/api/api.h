@@ -18,6 +18,7 @@
 #include "base/json_read.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/timing.h"
 #include "core/engine.h"
 #include "core/hub.h"
 #include "net/conn.h"
@@ -40,6 +41,34 @@ struct api_limits {
         login_address;
 };
 
+/* What is counted since api_init, for the page of metrics. */
+enum {
+    API_ROUTES = 0
+#define ROUTE(method, path, handler, needs) +1
+#include "api/route.def"
+#undef ROUTE
+};
+enum throttled {
+    THROTTLED_ADDRESS,
+    THROTTLED_USER,
+    THROTTLED_SEND,
+    THROTTLED_RPC,
+    THROTTLED_REGISTER,
+    THROTTLED_LOGIN,
+    THROTTLED_KINDS
+};
+#define API_METHODS 256
+struct api_stats {
+    int64_t start_ms; /* of the wall's clock */
+    /* By the line of route.def, the last: by none; and by the status' first digit. */
+    uint64_t requests[API_ROUTES + 1][6];
+    struct timing request_time; /* from the request to its answer, in the kernel's ticks */
+    uint64_t rpcs[API_METHODS]; /* by the number of the method */
+    uint64_t rpc_refusals[ERR_COUNT];
+    uint64_t throttled[THROTTLED_KINDS];
+    uint64_t messages; /* that were committed */
+};
+
 struct hooks;   /* hooks/hooks.h */
 struct net;     /* net/conn.h */
 struct pending; /* pending.h */
@@ -55,6 +84,8 @@ struct api {
     /* Set before api_init, borrowed. */
     struct engine *engine;
     const struct hooks *hooks; /* NULL: nobody tells them */
+    const struct net *net;
+    struct loop *loop;
     struct password_pool *passwords;
     const struct token_key *token_key;
     const struct app_key *app_key;
@@ -66,6 +97,7 @@ struct api {
     struct api_limits limits;
 
     /* Its own. */
+    struct api_stats stats;
     struct arena arena; /* of the request or RPC that is being handled */
     struct buf body;    /* the JSON that is being written */
     struct buf frames;  /* several frames for one socket */

@@ -12,8 +12,10 @@ enum err attempt_begin(struct api *a, struct bytes account, const struct conn_ad
     problem->retry_ms = limit_table_peek(a->login_by_account, account, now_ms);
     if (wait > problem->retry_ms)
         problem->retry_ms = wait;
-    if (problem->retry_ms > 0)
+    if (problem->retry_ms > 0) {
+        a->stats.throttled[THROTTLED_LOGIN]++;
         return ERR_too_many_requests;
+    }
     limit_table_take(a->login_by_account, account, now_ms);
     limit_table_take(a->login_by_address, address, now_ms);
     return ERR_ok;

@@ -30,6 +30,7 @@ void rpc_done(const struct rpc *rpc)
 void rpc_refuse(struct api *a, struct conn *c, const struct reply *reply, enum err err,
                 const struct problem *problem)
 {
+    a->stats.rpc_refusals[err]++;
     buf_reset(&a->body);
     render_refusal(&a->body, reply, engine_now(a->engine), err, problem);
     channel_send_body(a, c);
@@ -154,6 +155,7 @@ enum err channel_open(struct call *call, struct problem *problem)
     conn_set_data(call->conn, ch);
     hub_attach(&ch->listener, s);
     ch->listener.live = true;
+    rest_count(a, call->conn, 101);
     conn_upgrade(call->conn, call->request);
     presence_came(a, s->user);
     if (request.has_after || request.has_limit)
@@ -244,6 +246,7 @@ static enum err take_rpc(struct rpc *rpc, struct problem *problem)
         ch->refused = 0;
         return ERR_ok;
     }
+    rpc->api->stats.throttled[THROTTLED_RPC]++;
     problem->detail = NULL; /* not what is wrong with the text */
     if (++ch->refused >= rate->burst)
         conn_close(ch->conn, WS_CLOSE_POLICY, BYTES("too fast"));
@@ -262,6 +265,7 @@ void channel_on_message(void *ctx, struct conn *c, struct bytes text)
     struct rpc rpc = {
         .api = a, .channel = ch, .user = ch->listener.user, .now_ms = clock_mono_ms()};
     enum err err = envelope_read(&rpc, text, &problem);
+    a->stats.rpcs[rpc.reply.method]++;
     enum err rate = take_rpc(&rpc, &problem); /* also what cannot be read takes its place */
     if (rate != ERR_ok)
         err = rate;

@@ -59,7 +59,10 @@ enum err api_take_send(struct api *a, const struct user *u, int64_t now_ms, stru
     struct limit_bucket *bucket = (struct limit_bucket *)(void *)hub_user_words(u);
 
     problem->retry_ms = limit_take(bucket, &a->limits.send, now_ms);
-    return problem->retry_ms > 0 ? ERR_too_many_requests : ERR_ok;
+    if (problem->retry_ms == 0)
+        return ERR_ok;
+    a->stats.throttled[THROTTLED_SEND]++;
+    return ERR_too_many_requests;
 }
 
 /* "data" and "client_id" of a body, and the group, and what more it has than the `known` fields. */

@@ -30,6 +30,23 @@ static const struct route routes[] = {
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
+void rest_count(struct api *a, const struct conn *c, int status)
+{
+    struct conn_mark mark = conn_mark(c);
+
+    a->stats.requests[mark.what][status / 100]++;
+    if (mark.what < ROUTE_COUNT && routes[mark.what].needs & MAY_WAIT)
+        return;
+    timing_add(&a->stats.request_time,
+               (uint64_t)((uint32_t)clock_mono_ms() - mark.at_ms) * 1000000);
+}
+
+/* Who has asked, and when: the answer may come later. */
+static void mark_request(struct conn *c, size_t route, int64_t now_ms)
+{
+    conn_set_mark(c, (struct conn_mark){(uint32_t)route, (uint32_t)now_ms});
+}
+
 /* Every answer goes out here, with what it says to the page that asked. */
 static void answer_with(struct api *a, struct conn *c, struct http_answer *answer)
 {
@@ -40,6 +57,7 @@ static void answer_with(struct api *a, struct conn *c, struct http_answer *answe
     if (answer->extra.len > 0)
         memcpy(fields + len, answer->extra.p, answer->extra.len);
     answer->extra = bytes_of(fields, len + answer->extra.len);
+    rest_count(a, c, answer->status);
     conn_answer(c, answer);
 }
 
@@ -148,12 +166,12 @@ static bool path_fits(const char *pattern, struct bytes path, struct call *call)
 }
 
 /* The app's door has the app's routes, the public one all others; those of an operator are at
- * both. */
+ * both, or at the app's. */
 static bool door_fits(const struct route *route, const struct conn *c)
 {
     if (route->needs & AT_EVERY_DOOR)
         return true;
-    return ((route->needs & NEEDS_APP) != 0) == (conn_door(c) == NET_DOOR_APP);
+    return ((route->needs & (NEEDS_APP | AT_APP_DOOR)) != 0) == (conn_door(c) == NET_DOOR_APP);
 }
 
 /* A HEAD request is a GET whose body is not sent. */
@@ -260,11 +278,14 @@ static enum err read_body(struct call *call, struct problem *problem)
 }
 
 /* May this client, or this user, ask once more just now? */
-static enum err take_request(struct limit_table *t, const void *key, size_t len,
-                             struct problem *problem)
+static enum err take_request(struct call *call, struct limit_table *t, struct bytes key,
+                             enum throttled kind, struct problem *problem)
 {
-    problem->retry_ms = limit_table_take(t, bytes_of(key, len), clock_mono_ms());
-    return problem->retry_ms > 0 ? ERR_too_many_requests : ERR_ok;
+    problem->retry_ms = limit_table_take(t, key, call->now_ms);
+    if (problem->retry_ms == 0)
+        return ERR_ok;
+    call->api->stats.throttled[kind]++;
+    return ERR_too_many_requests;
 }
 
 static enum err run_route(const struct route *route, struct call *call, struct problem *problem)
@@ -278,8 +299,9 @@ static enum err run_route(const struct route *route, struct call *call, struct p
     if (route->needs & NEEDS_AUTH) {
         err = tokens_authenticate(call);
         if (err == ERR_ok)
-            err = take_request(call->api->requests_by_user, &call->user->number,
-                               sizeof call->user->number, problem);
+            err = take_request(call, call->api->requests_by_user,
+                               bytes_of(&call->user->number, sizeof call->user->number),
+                               THROTTLED_USER, problem);
     }
     bool has_json =
         (route->needs & NEEDS_JSON) || ((route->needs & TAKES_JSON) && call->request->body.len > 0);
@@ -299,8 +321,10 @@ static bool is_probe(struct bytes path)
 void rest_on_request(void *ctx, struct conn *c, const struct http_request *request)
 {
     struct api *a = ctx;
-    struct call call = {.api = a, .conn = c, .request = request};
+    struct call call = {.api = a, .conn = c, .request = request, .now_ms = clock_mono_ms()};
     struct problem problem = {NULL, 0};
+
+    mark_request(c, API_ROUTES, call.now_ms);
 
     /* No page of a browser has business with the app's door. */
     if (conn_door(c) == NET_DOOR_PUBLIC)
@@ -309,9 +333,10 @@ void rest_on_request(void *ctx, struct conn *c, const struct http_request *reque
     call.who = address_counted(address_of_client(a->trusted_proxies, conn_address(c), request));
     /* The app asks for all of its users, as often as these do. */
     bool is_free = call.is_app || is_probe(request->path);
-    enum err rate =
-        is_free ? ERR_ok
-                : take_request(a->requests_by_address, call.who.b, sizeof call.who.b, &problem);
+    enum err rate = is_free ? ERR_ok
+                            : take_request(&call, a->requests_by_address,
+                                           bytes_of(call.who.b, sizeof call.who.b),
+                                           THROTTLED_ADDRESS, &problem);
     if (rate != ERR_ok) {
         rest_refuse(a, c, rate, &problem);
         return;
@@ -320,6 +345,7 @@ void rest_on_request(void *ctx, struct conn *c, const struct http_request *reque
         if (!method_fits(routes[i].method, request->method) || !door_fits(&routes[i], c) ||
             !path_fits(routes[i].path, request->path, &call))
             continue;
+        mark_request(c, i, call.now_ms);
         enum err err = run_route(&routes[i], &call, &problem);
         if (err != ERR_ok)
             rest_refuse(a, c, err, &problem);
@@ -331,5 +357,6 @@ void rest_on_request(void *ctx, struct conn *c, const struct http_request *reque
 
 void rest_on_bad_request(void *ctx, struct conn *c, enum err why)
 {
+    mark_request(c, API_ROUTES, clock_mono_ms());
     rest_refuse(ctx, c, why, NULL);
 }

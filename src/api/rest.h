@@ -7,14 +7,16 @@
 #include "api/api.h"
 
 /* TAKES_JSON: the body may be there or not. AT_EVERY_DOOR: also while the server goes away, and
- * however often somebody asks. */
+ * however often somebody asks. AT_APP_DOOR: there and nowhere else, whoever asks. */
 enum route_needs {
     NEEDS_NOTHING = 0,
     NEEDS_AUTH = 1,
     NEEDS_JSON = 2,
     NEEDS_APP = 4,
     TAKES_JSON = 8,
-    AT_EVERY_DOOR = 16
+    AT_EVERY_DOOR = 16,
+    AT_APP_DOOR = 32,
+    MAY_WAIT = 64
 };
 
 /* One request, for the time of its handler. */
@@ -24,6 +26,7 @@ struct call {
     const struct http_request *request;
     struct json body;         /* NEEDS_JSON: an object; TAKES_JSON: that or JSON_NONE */
     const struct user *user;  /* NEEDS_AUTH */
+    int64_t now_ms;           /* clock_mono_ms */
     uint32_t tokens;          /* the generation of their tokens */
     bool app_token;           /* it came with a token that the app has signed */
     bool is_app;              /* it came with the app's key, through its door */
@@ -55,6 +58,9 @@ void rest_refuse(struct api *a, struct conn *c, enum err err, const struct probl
 /* Proposes a change whose answer is 200 {} once it is on disk, or what the law says against it;
  * where it is so already, 200 {} too. */
 enum err rest_propose(struct call *call, const struct record *r) MUST_CHECK;
+
+/* Counts the answer that is about to go out; rest_answer and the others do. */
+void rest_count(struct api *a, const struct conn *c, int status);
 
 /* The net's hooks. */
 void rest_on_request(void *ctx, struct conn *c, const struct http_request *request);

@@ -174,6 +174,7 @@ static void tell_commit(struct api *a, const struct event *event, void *origin)
         return;
     }
     if (event->type == EVENT_message_posted) {
+        a->stats.messages++;
         typing_end(a, event->user, event->group);
         buf_reset(&a->body);
         tell_posted(a, event, origin);

@@ -118,8 +118,10 @@ enum err users_register(struct call *call, struct problem *problem)
         return err;
     problem->retry_ms = limit_table_take(
         a->register_by_address, bytes_of(call->who.b, sizeof call->who.b), clock_mono_ms());
-    if (problem->retry_ms > 0)
+    if (problem->retry_ms > 0) {
+        a->stats.throttled[THROTTLED_REGISTER]++;
         return ERR_too_many_requests;
+    }
     /* A quick no, before a worker sweats for it; the commit decides. */
     if (model_user_by_name(m, r.username_key) != NULL)
         return ERR_username_taken;

@@ -44,6 +44,7 @@ struct password_pool {
 
     /* Loop thread. */
     unsigned open; /* jobs that were taken and whose done was not yet called */
+    uint64_t done, refused;
 
     /* Under `mutex`. */
     pthread_mutex_t mutex;
@@ -285,8 +286,10 @@ void password_pool_free(struct password_pool *pool)
 static enum err enqueue(struct password_pool *pool, bool verify, struct bytes encoded,
                         struct bytes password, password_done_fn done, void *arg)
 {
-    if (pool->open == pool->open_max)
+    if (pool->open == pool->open_max) {
+        pool->refused++;
         return ERR_busy;
+    }
 
     struct job *job = xcalloc(1, sizeof *job + password.len);
     job->verify = verify;
@@ -326,6 +329,14 @@ int password_fd(const struct password_pool *pool)
     return pool->fd;
 }
 
+struct password_stats password_stats(const struct password_pool *pool)
+{
+    return (struct password_stats){.open = pool->open,
+                                   .open_max = pool->open_max,
+                                   .done = pool->done,
+                                   .refused = pool->refused};
+}
+
 void password_dispatch(struct password_pool *pool)
 {
     struct list ready;
@@ -349,6 +360,7 @@ void password_dispatch(struct password_pool *pool)
         struct job *job = LIST_OWNER(ready.next, struct job, node);
         list_remove(&job->node);
         pool->open--;
+        pool->done++;
         job->done(job->arg, &job->result);
         job_free(job);
     }

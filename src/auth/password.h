@@ -52,6 +52,14 @@ enum err password_hash(struct password_pool *pool, struct bytes password, passwo
 enum err password_verify(struct password_pool *pool, struct bytes encoded, struct bytes password,
                          password_done_fn done, void *arg) MUST_CHECK;
 
+/* What happened since the pool was made. */
+struct password_stats {
+    uint32_t open;     /* jobs that wait, are worked on or were not dispatched */
+    uint32_t open_max; /* one more is refused */
+    uint64_t done, refused;
+};
+struct password_stats password_stats(const struct password_pool *pool);
+
 /* Readable when password_dispatch has something to do. The pool's. */
 int password_fd(const struct password_pool *pool);
 

@@ -17,6 +17,8 @@ struct engine {
     struct buf payload; /* of the record that is being proposed */
     void *origin;       /* of the record that is being committed */
     struct memory memory;
+    struct engine_stats stats; /* of snapshots; the rest is asked for */
+    int64_t snapshot_begun_ms;
     int64_t now;         /* the newest time that was given */
     bool live;           /* replay is over */
     uint64_t bad_record; /* the first record at replay that is not of this format, or 0 */
@@ -97,7 +99,18 @@ static void engine_save(void *ctx, struct snapshot_writer *w)
 static void engine_snapshot_ended(void *ctx, enum err err, uint64_t seq, uint64_t bytes,
                                   const char *why)
 {
-    const struct engine *e = ctx;
+    struct engine *e = ctx;
+    struct engine_stats *s = &e->stats;
+
+    s->snapshot_running = false;
+    if (err == ERR_ok) {
+        s->snapshots++;
+        s->snapshot_bytes = bytes;
+        s->snapshot_time = clock_wall_ms();
+        s->snapshot_ms = clock_mono_ms() - e->snapshot_begun_ms;
+    } else if (err != ERR_shutting_down) {
+        s->snapshots_failed++;
+    }
     struct engine_snapshot_result result = {.err = err, .seq = seq, .bytes = bytes, .why = why};
     if (e->on_snapshot != NULL)
         e->on_snapshot(e->on_snapshot_ctx, &result);
@@ -224,7 +237,23 @@ void engine_look_at_memory(struct engine *e)
 
 enum err engine_snapshot(struct engine *e)
 {
-    return e->journal != NULL ? journal_snapshot(e->journal) : ERR_shutting_down;
+    enum err err = e->journal != NULL ? journal_snapshot(e->journal) : ERR_shutting_down;
+
+    if (err == ERR_ok) {
+        e->stats.snapshot_running = true;
+        e->snapshot_begun_ms = clock_mono_ms();
+    }
+    return err;
+}
+
+void engine_stats(struct engine *e, struct engine_stats *out)
+{
+    *out = e->stats;
+    if (e->journal != NULL)
+        journal_stats(e->journal, &out->journal);
+    out->memory_used = memory_used(e);
+    out->memory_max = e->memory.max;
+    out->memory_full = e->memory.full;
 }
 
 void engine_on_snapshot(struct engine *e, engine_snapshot_fn *fn, void *ctx)

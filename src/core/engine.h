@@ -90,6 +90,20 @@ void engine_on_snapshot(struct engine *e, engine_snapshot_fn *fn, void *ctx);
  * where more is left. */
 bool engine_reclaim(struct engine *e, uint32_t messages);
 
+/* What happened since the engine was made, for a page of metrics. */
+struct engine_stats {
+    struct journal_stats journal; /* zeros before the open and after the close */
+    uint64_t memory_used;         /* what counts against the limit */
+    uint64_t memory_max;          /* 0: no limit */
+    bool memory_full;
+    bool snapshot_running;
+    uint64_t snapshots, snapshots_failed; /* that ended so */
+    uint64_t snapshot_bytes;              /* of the newest; 0: none yet */
+    int64_t snapshot_time;                /* when it ended, of the wall's clock */
+    int64_t snapshot_ms;                  /* how long it took */
+};
+void engine_stats(struct engine *e, struct engine_stats *out);
+
 /* Bytes of records that a start would replay. */
 uint64_t engine_bytes_since_snapshot(const struct engine *e);
 

@@ -52,8 +52,9 @@ struct hooks {
     struct poster *poster; /* NULL: there was no hook yet, or it cannot be had */
     bool is_running;       /* started, and not stopped */
     struct tail tail;
-    struct list runners; /* in the order in which their turns come */
-    uint32_t changes;    /* model_hook_changes, as the runners are */
+    uint64_t taken, failed, events; /* counted for hooks_stats */
+    struct list runners;            /* in the order in which their turns come */
+    uint32_t changes;               /* model_hook_changes, as the runners are */
 };
 
 static const struct hook *hook_of(const struct runner *r)
@@ -209,6 +210,7 @@ static void failed(struct runner *r, const struct post_result *result)
 {
     uint32_t pause = fare_failed(&r->fare, &r->id, result, &r->hooks->options.fare);
 
+    r->hooks->failed++;
     r->next_try_ms = clock_mono_ms() + pause;
     r->is_resting = true;
     loop_timer_start(r->hooks->loop, &r->timer, pause, pause_over);
@@ -221,6 +223,8 @@ static void posted(struct post *post, struct post_result result)
     struct runner *r = (struct runner *)(void *)post;
 
     if (result.end == POST_ANSWERED && result.status >= 200 && result.status < 300) {
+        r->hooks->taken++;
+        r->hooks->events += r->batch.told;
         fare_taken(&r->fare, &r->id);
         taken(r);
     } else {
@@ -473,6 +477,20 @@ void hooks_free(struct hooks *h)
     }
     tail_release(&h->tail);
     free(h);
+}
+
+struct hooks_stats hooks_stats(const struct hooks *h)
+{
+    struct hooks_stats s = {.taken = h->taken, .failed = h->failed, .events = h->events};
+    uint64_t cursor = model_cursor(engine_model(h->engine));
+
+    for (struct list *l = h->runners.next; l != &h->runners; l = l->next) {
+        const struct runner *r = LIST_OWNER(l, struct runner, list);
+        uint64_t behind = r->idle || r->gone ? 0 : cursor - r->position;
+        s.failing += r->fare.failures > 0 && !r->gone;
+        s.behind_max = behind > s.behind_max ? behind : s.behind_max;
+    }
+    return s;
 }
 
 struct hook_status hooks_status(const struct hooks *h, const struct model *m,

@@ -48,6 +48,15 @@ void hooks_note(struct hooks *h, const struct event *event);
 void hooks_turn(struct hooks *h);
 void hooks_tick(struct hooks *h);
 
+/* How all of them fare, since the server started. */
+struct hooks_stats {
+    uint64_t taken, failed; /* requests */
+    uint64_t events;        /* that were taken */
+    uint32_t failing;       /* hooks whose last request failed */
+    uint64_t behind_max;    /* records that the slowest has not taken */
+};
+struct hooks_stats hooks_stats(const struct hooks *h);
+
 /* How a hook fares. */
 struct hook_status {
     uint64_t position;   /* everything up to here was taken */

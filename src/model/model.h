@@ -398,6 +398,12 @@ const struct member *model_member(const struct model *m, const struct group *g,
 uint32_t model_user_count(const struct model *m);
 uint32_t model_group_count(const struct model *m);
 uint64_t model_message_count(const struct model *m);
+
+/* How many there are just now. Memberships of those who have left count, too. */
+struct model_counts {
+    uint64_t users, groups, memberships, sessions, messages, hooks;
+};
+struct model_counts model_counts(const struct model *m);
 /* Groups with days of their own for which messages are kept. */
 uint32_t model_limited_groups(const struct model *m);
 

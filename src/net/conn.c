@@ -134,6 +134,7 @@ size_t conn_read(struct conn *c)
             break;
         }
         sum += (size_t)got;
+        n->stats.bytes_in += (size_t)got;
         take(c, bytes_of(n->in, (size_t)got));
         if ((size_t)got < most)
             break;
@@ -166,6 +167,7 @@ struct conn *conn_open(struct net *n, int fd, struct conn_address address)
     c->watched = LOOP_READ;
     loop_io_start(n->loop, &c->io, fd, LOOP_READ, on_io);
     n->count++;
+    n->stats.accepted++;
     crowd_enter(&n->crowd, address);
     return c;
 }
@@ -184,6 +186,8 @@ void conn_let_go(struct conn *c)
     close(c->fd);
     c->fd = -1;
     c->net->count--;
+    c->net->stats.closed++;
+    c->net->stats.websockets_closed += c->websocket;
     crowd_leave(&c->net->crowd, c->address);
     listener_resume(c->net);
 }
@@ -288,6 +292,17 @@ uint16_t conn_note(const struct conn *c)
 void conn_set_note(struct conn *c, uint16_t note)
 {
     c->note = note;
+}
+
+struct conn_mark conn_mark(const struct conn *c)
+{
+    return c->websocket ? (struct conn_mark){0} : c->http.mark;
+}
+
+void conn_set_mark(struct conn *c, struct conn_mark mark)
+{
+    if (!c->websocket)
+        c->http.mark = mark;
 }
 
 enum net_door conn_door(const struct conn *c)

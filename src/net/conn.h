@@ -58,6 +58,29 @@ struct net_hooks {
     void (*on_closed)(void *ctx, struct conn *c);
 };
 
+/* What was counted since net_new. */
+enum net_cut {
+    NET_CUT_HEAD,    /* a request's head did not arrive in time */
+    NET_CUT_BODY,    /* nor its body */
+    NET_CUT_IDLE,    /* no further request came, or the answer was not taken */
+    NET_CUT_SILENT,  /* a WebSocket gave no sign of life */
+    NET_CUT_MESSAGE, /* a WebSocket message did not arrive in time */
+    NET_CUT_SLOW,    /* more than send_queue_max waited for the reader */
+    NET_CUT_CLOSING, /* the peer did not end its half */
+    NET_CUT_FRAME,   /* the peer broke RFC 6455, or a limit of messages */
+    NET_CUTS
+};
+struct net_stats {
+    uint64_t accepted;
+    uint64_t refused;       /* at once: their address had too many */
+    uint64_t accept_faults; /* of ours, as no descriptor */
+    uint64_t closed;
+    uint64_t upgraded, websockets_closed;
+    uint64_t cut[NET_CUTS]; /* connections that were ended from our side, and why */
+    uint64_t bytes_in, bytes_out;
+    uint64_t sent; /* texts that were queued for WebSockets */
+};
+
 struct net *net_new(struct loop *loop, const struct net_options *options,
                     const struct net_hooks *hooks);
 
@@ -79,6 +102,7 @@ void net_send_all(struct net *n, struct frame *f);
 void net_drain(struct net *n);
 /* Connections that still are there. */
 uint32_t net_count(const struct net *n);
+const struct net_stats *net_stats(const struct net *n);
 /* Closes everything at once and frees; on_closed is called for those that did not hear it. Nobody
  * may hold a connection, or touch one afterwards. */
 void net_free(struct net *n);
@@ -126,6 +150,14 @@ void conn_set_data(struct conn *c, void *data);
 /* A number of the user's about the request that waits for its answer; 0 when a request comes. */
 uint16_t conn_note(const struct conn *c);
 void conn_set_note(struct conn *c, uint16_t note);
+
+/* What else the user knows of that request; {0} when it comes. Gone with conn_upgrade. */
+struct conn_mark {
+    uint32_t what;
+    uint32_t at_ms;
+};
+struct conn_mark conn_mark(const struct conn *c);
+void conn_set_mark(struct conn *c, struct conn_mark mark);
 
 enum net_door conn_door(const struct conn *c);
 /* The peer's address. */

@@ -53,6 +53,7 @@ static void bad_request(struct conn *c, enum err why)
     due_set(c, DUE_NONE);
     c->keep_alive = c->head_only = c->version_1_0 = 0;
     c->note = 0;
+    c->http.mark = (struct conn_mark){0};
     n->hooks.on_bad_request(n->hooks.ctx, c, why);
 }
 
@@ -69,6 +70,7 @@ static void complete(struct conn *c)
     c->head_only = request->method == HTTP_HEAD_;
     c->version_1_0 = !request->version_1_1;
     c->note = 0;
+    c->http.mark = (struct conn_mark){0};
     n->hooks.on_request(n->hooks.ctx, c, request);
     reader_put(n, reader);
 }
@@ -172,6 +174,7 @@ void conn_upgrade(struct conn *c, const struct http_request *request)
     http_add_websocket_answer(&n->text, request->websocket_key);
     out_add_bytes(c, buf_bytes(&n->text));
     c->websocket = 1;
+    n->stats.upgraded++;
     c->ws = (struct ws_state){0};
     conn_enter(c, CONN_WEBSOCKET);
     due_set(c, DUE_PING);

@@ -39,6 +39,7 @@ void conn_close(struct conn *c, enum ws_close code, struct bytes reason)
 
 void conn_ws_slow(struct conn *c)
 {
+    c->net->stats.cut[NET_CUT_SLOW]++;
     out_drop_waiting(c);
     conn_close(c, WS_CLOSE_TRY_AGAIN, BYTES("too slow"));
 }
@@ -127,6 +128,7 @@ void conn_ws_take(struct conn *c, struct bytes in)
         wait_for_rest(c);
     }
     if (t.closed || fault) {
+        n->stats.cut[NET_CUT_FRAME] += !t.closed;
         if (c->state == CONN_WEBSOCKET)
             send_close(c, t.closed ? t.code : fault, (struct bytes){NULL, 0});
         both_closed(c);
@@ -138,6 +140,7 @@ void conn_ws_take(struct conn *c, struct bytes in)
 void conn_ws_silent(struct conn *c)
 {
     if (c->pinged) {
+        c->net->stats.cut[NET_CUT_SILENT]++;
         conn_kill(c);
         return;
     }
@@ -147,5 +150,6 @@ void conn_ws_silent(struct conn *c)
 
 void conn_ws_late(struct conn *c)
 {
+    c->net->stats.cut[NET_CUT_MESSAGE]++;
     conn_close(c, WS_CLOSE_POLICY, BYTES("the message took too long"));
 }

@@ -66,11 +66,14 @@ void due_set(struct conn *c, enum due due)
 
 static void fire(struct conn *c)
 {
+    uint64_t *cut = c->net->stats.cut;
+
     switch ((enum due)c->due) {
     case DUE_NONE:
         return;
     case DUE_HEAD:
     case DUE_BODY:
+        cut[c->due == DUE_HEAD ? NET_CUT_HEAD : NET_CUT_BODY]++;
         conn_http_late(c);
         return;
     case DUE_PING:
@@ -83,6 +86,7 @@ static void fire(struct conn *c)
         return;
     case DUE_IDLE:
     case DUE_CLOSE:
+        cut[c->due == DUE_IDLE ? NET_CUT_IDLE : NET_CUT_CLOSING]++;
         conn_kill(c);
         return;
     }

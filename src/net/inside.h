@@ -100,6 +100,7 @@ struct conn {
         struct {
             struct http_reader *reader; /* while a request is partly there */
             struct buf *rest;           /* bytes that were read behind a request; pauses reading */
+            struct conn_mark mark;      /* the user's, of the request that waits for its answer */
         } http;
         struct ws_state ws;
     };
@@ -123,6 +124,7 @@ struct net {
     struct net_options options;
     struct net_hooks hooks;
     uint32_t count; /* connections with a descriptor */
+    struct net_stats stats;
     struct crowd crowd;
     uint32_t now_s;     /* seconds of the loop's clock, as of the last tick */
     bool clock_stopped; /* net_skip_time alone moves it */

@@ -111,6 +111,7 @@ static bool accept_one(struct listener *l)
     }
     int fd = accept4(l->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0 && !crowd_has_room(&n->crowd, address_of(&from))) {
+        n->stats.refused++;
         say_crowded(n, address_of(&from));
         refuse(n, fd);
         return true;
@@ -124,6 +125,7 @@ static bool accept_one(struct listener *l)
     if (is_of_peer(errno))
         return true;
     if (errno != EAGAIN && errno != EWOULDBLOCK) {
+        n->stats.accept_faults++;
         if (!n->accept_warned)
             diag_warn("cannot accept connections for now: %s", strerror(errno));
         n->accept_warned = true;

@@ -160,6 +160,11 @@ uint32_t net_count(const struct net *n)
     return n->count;
 }
 
+const struct net_stats *net_stats(const struct net *n)
+{
+    return &n->stats;
+}
+
 static void end_one(struct conn *c, struct frame *f)
 {
     (void)f;

@@ -86,6 +86,7 @@ void conn_send(struct conn *c, struct frame *f)
         return;
     if (__builtin_expect(c->queued > c->net->options.send_queue_max, 0) && !make_room(c))
         return;
+    c->net->stats.sent++;
     push(c, f);
 }
 
@@ -229,6 +230,7 @@ void out_write(struct conn *c)
             return;
         }
         if (n >= 0) {
+            c->net->stats.bytes_out += (uint64_t)n;
             if (c->due == DUE_IDLE)
                 c->since_s = c->net->now_s; /* a client that takes its answer is not idle */
             consume(c, (size_t)n);

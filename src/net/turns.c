@@ -33,6 +33,7 @@ void turns_end(struct turns *t)
     if (wall >= TURNS_LONG_NS)
         cpu = cpu_since_reading(t, now);
     t->running = false;
+    timing_add(&t->all, wall);
     if (t->is_apart) {
         histogram_add(&t->apart, wall);
         return;

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "base/histogram.h"
+#include "base/timing.h"
 
 #define TURNS_STALE_NS 100000
 #define TURNS_LONG_NS  250000
@@ -22,6 +23,7 @@
 struct turns {
     struct histogram wall, cpu; /* of all but those told apart */
     struct histogram apart;     /* of these, the wall's time */
+    struct timing all;          /* the wall's time of every turn; no reset forgets it */
     uint64_t since_ns;          /* the first turn since it was zeroed began then */
     /* the turn under way */
     bool running, is_apart;
@@ -36,7 +38,7 @@ void turns_end(struct turns *t);
 /* The turn under way is told apart. Nothing outside a turn. */
 void turns_apart(struct turns *t);
 
-/* Forgets all that was counted; the turn under way counts for what comes. */
+/* Forgets all that was counted but for `all`; the turn under way counts for what comes. */
 void turns_reset(struct turns *t);
 
 /* Milliseconds since it was reset, or since the first turn. */

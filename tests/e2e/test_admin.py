@@ -302,11 +302,6 @@ def test_a_key_that_no_header_can_hold(tmp_path, content):
     assert "visible ASCII" in refused(tmp_path, path)
 
 
-def test_a_listener_without_a_key(tmp_path):
-    done = run(["--data", str(tmp_path / "data"), "--admin-listen", "127.0.0.1:0"])
-    assert done.returncode == 2 and "--api-key-file" in done.stderr
-
-
 def test_a_taken_port(new_server, tmp_path):
     server = new_server()
     key_file(tmp_path / "api-key")

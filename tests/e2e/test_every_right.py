@@ -158,6 +158,9 @@ APP_ROUTES = {
 # At both doors.
 AT_EVERY_DOOR = ("/healthz", "/readyz")
 
+# At the app's door for everybody, and not at the public one.
+AT_APP_DOOR = [("GET", "/metrics")]
+
 RPCS = {
     INFO: (lambda scene: {}, row(NO_URL, NO_URL, NO_URL, "ok", "ok", "ok", "ok")),
     EVENTS: (lambda scene: {}, row(NO_URL, NO_URL, NO_URL, "ok", "ok", "ok", "ok")),
@@ -190,8 +193,11 @@ SEEN = {"stranger": [], "former": ["before"], "member": ["before", "after"],
 def test_every_route_and_every_rpc_is_in_the_tables():
     routes = re.findall(r'^ROUTE\((\w+),\s*"([^"]+)",[^,]+,\s*([^)]+)\)',
                         (ROOT / "src/api/route.def").read_text(), re.MULTILINE)
-    assert {(method, path) for method, path, _ in routes} == set(ROUTES) | set(APP_ROUTES)
+    assert ({(method, path) for method, path, _ in routes}
+            == set(ROUTES) | set(APP_ROUTES) | set(AT_APP_DOOR))
     for method, path, needs in routes:
+        assert ("AT_EVERY_DOOR" in needs) == (path in AT_EVERY_DOOR)
+        assert ("AT_APP_DOOR" in needs) == ((method, path) in AT_APP_DOOR)
         assert ("NEEDS_APP" in needs) == ((method, path) in APP_ROUTES) == path.startswith("/admin/")
     rpcs = re.findall(r"^RPC\((\d+),", (ROOT / "src/api/rpc.def").read_text(), re.MULTILINE)
     assert {int(number) for number in rpcs} == set(RPCS)
@@ -200,7 +206,7 @@ def test_every_route_and_every_rpc_is_in_the_tables():
         lines = (ROOT / f"src/api/{name}.def").read_text().splitlines()
         assert len([line for line in lines if line.startswith(name.upper() + "(")]) == count > 5
     for method, path, needs in routes:
-        for asker in ("nobody", "forger") if "NEEDS_APP" not in needs else ():
+        for asker in ("nobody", "forger") if (method, path) in ROUTES else ():
             refused = ROUTES[method, path][1][asker] == NO_TOKEN
             assert refused == ("NEEDS_AUTH" in needs), (method, path)
 
@@ -345,6 +351,17 @@ def test_a_route_of_the_app(world, route):
     assert world.rest.call(route[0], path, body, world.app.key).status_code == 404
     assert scene.nothing_happened()
     assert world.app.call(route[0], path, body).status_code == expected
+
+
+@pytest.mark.parametrize("route", AT_APP_DOOR, ids=" ".join)
+def test_a_route_at_the_apps_door(world, route):
+    scene = world.scene()
+    for token in [*map(world.token, ASKERS), world.app.key]:
+        headers = None if token else {"authorization": None}
+        assert world.app.call(*route, key=token or "", headers=headers).status_code == 200
+        answer = world.rest.call(*route, token=token)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert scene.nothing_happened()
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: " ".join(route))

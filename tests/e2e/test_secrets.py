@@ -10,6 +10,7 @@ import pytest
 
 from kit import raw
 from kit.app import App, AppUser, key_file, token as app_token
+from kit.metrics import Metrics
 from kit.people import User
 from kit.secrets import PIECE, Secrets
 from kit.socket import SEND
@@ -76,6 +77,20 @@ def test_all_of_them_are_known_while_the_server_runs(bait):
         assert secret.encode() in bait.server.secrets.known, what
         is_handed_out = "token" in what.split() or what in ("url", "secret of a hook")
         assert (secret.encode() in bait.server.secrets.never) != is_handed_out, what
+
+
+def test_the_page_of_metrics_has_none_of_them(bait):
+    """Nor who has them. The kit looks for all of them in each page."""
+    server = bait.server
+    metrics = server.keep(Metrics(server))
+    group = bait.anna.group(name="a name of theirs")
+    bait.device.connect().ok(SEND, {"group_id": group, "data": "a text of theirs"})
+    text = metrics.page().text
+    for word in *bait.of.values(), bait.anna.id, bait.anna.name, group, "of theirs":
+        assert word not in text
+    server.secrets.learn_token("groups_chat_users")
+    found("an answer", metrics.call)
+    server.secrets.known.pop(b"groups_chat_users")
 
 
 @pytest.mark.parametrize("what", [

@@ -36,7 +36,7 @@ QUIET = {
 
 SANITIZER = re.compile(r"(Address|Leak|Thread)Sanitizer|runtime error:|a contract was broken")
 LISTENING = re.compile(r"^groups-chat \S+ listening on http://(\S+):(\d+)$")
-APP_LISTENING = re.compile(r"^for the app's own server: listening on http://(\S+)$")
+APP_LISTENING = re.compile(r"^for (?:the app's own server|metrics): listening on http://(\S+)$")
 DIGEST = re.compile(r"^digest (\d+) ([0-9a-f]{64})$")
 
 
@@ -108,7 +108,7 @@ class Server:
         self.host = None
         self.port = None
         self.address = None
-        self.app_address = None  # with --api-key-file
+        self.app_address = None  # with --api-key-file or --admin-listen
         self.closeables = []
         self.secrets = Secrets()
 
@@ -137,7 +137,7 @@ class Server:
         self.host, self.port = listening.group(1), int(listening.group(2))
         self.address = f"{self.host}:{self.port}"
         self.learn_keys()
-        if "--api-key-file" in self.options:
+        if "--api-key-file" in self.options or "--admin-listen" in self.options:
             self.app_address = self.out.wait(APP_LISTENING).group(1)
         return self
 

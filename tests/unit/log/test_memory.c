@@ -27,6 +27,12 @@ static void commits_in_order(void **state)
     for (int i = 1; i <= 5; i++)
         seen_propose(&seen, i, 10 * i);
     assert_int_equal(journal_pending(seen.journal), 5);
+    struct journal_stats stats;
+    journal_stats(seen.journal, &stats);
+    assert_int_equal(stats.pending, 5);
+    uint64_t bytes = stats.pending_bytes;
+    assert_true(bytes > 10 + 20 + 30 + 40 + 50 && stats.records == 0 && stats.bytes == 0);
+    assert_int_equal(journal_refuses(seen.journal), ERR_ok);
     assert_int_equal(seen.count, 0);
     journal_dispatch(seen.journal, JOURNAL_ALL);
     assert_int_equal(seen.count, 0); /* nothing was submitted */
@@ -34,6 +40,13 @@ static void commits_in_order(void **state)
     journal_dispatch(seen.journal, JOURNAL_ALL);
     assert_int_equal(seen.count, 5);
     assert_int_equal(journal_pending(seen.journal), 0);
+    journal_stats(seen.journal, &stats);
+    assert_true(stats.state == JOURNAL_LIVE && !stats.full && stats.failed == 0);
+    assert_int_equal(stats.records, 5);
+    assert_int_equal(stats.bytes, bytes);
+    assert_int_equal(stats.bytes_since_snapshot, bytes);
+    assert_int_equal(stats.batches, 1);
+    assert_true(stats.pending == 0 && stats.pending_bytes == 0 && stats.syncs == NULL);
     assert_int_equal(journal_committed(seen.journal), 5);
     seen_check(&seen, 1, 5, true);
     journal_close(seen.journal);
@@ -41,6 +54,8 @@ static void commits_in_order(void **state)
     struct seen again = {0};
     open_memory(&memory, &again);
     seen_check(&again, 1, 5, false);
+    journal_stats(again.journal, &stats); /* what was replayed is not counted */
+    assert_true(stats.records == 0 && stats.bytes == 0 && stats.bytes_since_snapshot == bytes);
     seen_propose(&again, 6, 60);
     journal_close(again.journal); /* drains */
     assert_int_equal(again.count, 6);

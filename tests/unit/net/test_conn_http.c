@@ -240,6 +240,8 @@ static void test_lingering_is_bounded(void **state)
     net_skip_time(w.net, DUE_CLOSE_S + 2);
     turns(&w, 2);
     assert_int_equal(net_count(w.net), 1);
+    assert_int_equal(net_stats(w.net)->closed, 1);
+    assert_int_equal(net_stats(w.net)->cut[NET_CUT_CLOSING], 1);
     say(loud, BYTES("bad\r\n\r\n"));
     until_eof(loud);
     buf_reserve(&junk, 60000);
@@ -297,6 +299,9 @@ static void test_head_deadline(void **state)
     until_eof(drip);
     assert_memory_equal(drip->in.p, "HTTP/1.1 408 ", 13);
     log_is(&w, "bad:request_timeout bad:request_timeout ");
+    assert_int_equal(net_stats(w.net)->accepted, 3);
+    assert_int_equal(net_stats(w.net)->cut[NET_CUT_HEAD], 3);
+    assert_int_equal(net_stats(w.net)->bytes_in, 18); /* what the two have said */
     world_release(&w);
 }
 
@@ -322,6 +327,8 @@ static void test_body_and_idle_deadlines(void **state)
     net_skip_time(w.net, 50);
     until_eof(idle);
     assert_int_equal(idle->in.len, 0);
+    assert_int_equal(net_stats(w.net)->cut[NET_CUT_BODY], 1);
+    assert_int_equal(net_stats(w.net)->cut[NET_CUT_IDLE], 1);
     /* Who waits for our answer is not idle. */
     net_skip_time(w.net, 3000);
     turns(&w, 3);

@@ -331,6 +331,7 @@ static void test_slow_reader(void **state)
             turns(&w, 1);
     }
     assert_true(conn_queued(c) < 3005 + 20); /* what waited has been dropped */
+    assert_int_equal(net_stats(w.net)->cut[NET_CUT_SLOW], 1);
     client_go_on(slow);
     until_text(slow, BYTES("\x88\x0a\x03\xf5too slow"));
     while (got_next(slow, &g) && g.first == 0x81) {
@@ -436,6 +437,9 @@ static void test_silence(void **state)
     until_text(chatty, BYTES("\x89"));
     assert_int_equal(w.closed, 1);
     assert_int_equal(net_count(w.net), 2);
+    assert_int_equal(net_stats(w.net)->cut[NET_CUT_SILENT], 1);
+    assert_int_equal(net_stats(w.net)->upgraded, 3);
+    assert_int_equal(net_stats(w.net)->websockets_closed, 1);
     world_release(&w);
 }
 
@@ -501,6 +505,7 @@ static void test_late_messages(void **state)
     net_skip_time(w.net, DUE_CLOSE_S + 1); /* no close frame of theirs comes */
     until_eof(frame);
     until_eof(fragment);
+    assert_int_equal(net_stats(w.net)->cut[NET_CUT_MESSAGE], 2);
     assert_int_equal(w.closed, 2);
     assert_int_equal(net_count(w.net), 1);
     world_release(&w);
