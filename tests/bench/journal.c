@@ -9,11 +9,9 @@
  * Prints "records N", "bytes N" (what they take on disk) and "ns N".
  */
 #include <err.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -23,6 +21,7 @@
 #include "base/ensure.h"
 #include "log/frame.h"
 #include "log/journal.h"
+#include "tests/await.h"
 
 enum { PAYLOAD_LEN = 100, FLOOR_LEN = 64 << 20 };
 #define NS_PER_S 1000000000ull
@@ -70,11 +69,8 @@ static void propose(struct journal *j, uint64_t count)
 
 static void await(struct journal *j, const uint64_t *committed, uint64_t last)
 {
-    struct pollfd p = {.fd = journal_fd(j), .events = POLLIN};
-
     while (*committed < last) {
-        if (poll(&p, 1, -1) < 0 && errno != EINTR)
-            err(1, "poll");
+        AWAIT_READABLE(journal_fd(j));
         journal_dispatch(j, JOURNAL_ALL);
     }
 }

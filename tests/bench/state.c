@@ -11,16 +11,15 @@
  * Prints "records N" and "text N" (the bytes of all texts and client_ids).
  */
 #include <err.h>
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/crypto.h"
 #include "log/journal.h"
 #include "model/record.h"
+#include "tests/await.h"
 
 enum { TEXT_MIN = 60, TEXT_MAX = 140, IN_FLIGHT_MAX = 4096 };
 
@@ -57,12 +56,9 @@ static void on_fail(void *ctx, void *ticket, enum err why)
 /* Lets the disk have what was proposed until at most `left` wait. */
 static void settle(struct writing *w, uint64_t left)
 {
-    struct pollfd p = {.fd = journal_fd(w->journal), .events = POLLIN};
-
     journal_submit(w->journal);
     while (w->proposed - w->committed > left) {
-        if (poll(&p, 1, -1) < 0 && errno != EINTR)
-            err(1, "poll");
+        AWAIT_READABLE(journal_fd(w->journal));
         journal_dispatch(w->journal, JOURNAL_ALL);
     }
 }

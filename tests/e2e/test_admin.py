@@ -1,7 +1,6 @@
 """The app's own server: its key, its listener, and what it may do for its users."""
 import os
 import socket
-import threading
 
 import pytest
 
@@ -11,6 +10,7 @@ from kit.checks import NOBODY
 from kit.people import DEVICE, Rest, User, assert_error
 from kit.server import Server, run
 from kit.socket import SEND, T_MESSAGE
+from kit.threads import Task
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +95,8 @@ def test_all_at_once_make_one(app):
         answers.append(mine.call("PUT", "/admin/users/crowded", {}))
         mine.close()
 
-    threads = [threading.Thread(target=put) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    for task in [Task(put) for _ in range(8)]:
+        task.join()
     user_id = app.put("crowded", 200)
     made = [answer for answer in answers if answer.status_code == 201]
     assert len(made) == 1

@@ -1,7 +1,6 @@
 """DELETE /users/me: what names somebody goes at once, and what they wrote soon after, for whoever is
 there, for whoever comes back, and from the disk."""
 import re
-import threading
 import time
 
 import pytest
@@ -11,6 +10,7 @@ from kit.faults import ERRORS, Faults, build
 from kit.people import Rest, User, assert_error
 from kit.server import PATIENCE, run
 from kit.socket import SEND, T_ERASED, T_LEFT, T_MESSAGE
+from kit.threads import Task, meeting
 
 SECRET = "a secret of theirs"
 OPTIONS = {"login_fail_account": 0, "send_rate": 0}
@@ -326,7 +326,7 @@ def test_what_comes_in_at_the_last_moment(shared_server):
     for _ in range(5):
         anna = User(rest)
         group = bert.group(anna)
-        begin = threading.Barrier(2)
+        begin = meeting(2)
 
         def write(anna=anna, group=group, begin=begin):
             client = Rest(shared_server)
@@ -338,8 +338,7 @@ def test_what_comes_in_at_the_last_moment(shared_server):
                     break
             client.close()
 
-        writer = threading.Thread(target=write)
-        writer.start()
+        writer = Task(write)
         begin.wait()
         watcher = bert.connect()
         erase(anna)

@@ -16,6 +16,7 @@ from kit.people import User, assert_error
 from kit.receiver import CLOSE
 from kit.server import PATIENCE, run
 from kit.socket import (DELETE, DELIVERED, READ, REACT, SEND, UPDATE, T_MESSAGE)
+from kit.threads import Task
 
 from test_poll import Waiting
 
@@ -571,8 +572,7 @@ def test_many_at_once(world):
         while not stop.is_set():
             cursors.append(world.say("text", world.user2))
 
-    thread = threading.Thread(target=talk)
-    thread.start()
+    talking = Task(talk)
     try:
         for i in range(8):
             hook = world.hook(receiver.url(f"/{i}"), types=[20])
@@ -580,7 +580,7 @@ def test_many_at_once(world):
             hook.delete()
     finally:
         stop.set()
-        thread.join(PATIENCE)
+        talking.join()
     receiver.wait_cursor(cursors[-1], "/steady")
     assert receiver.cursors("/steady") == cursors
     for i in range(8):

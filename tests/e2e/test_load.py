@@ -8,7 +8,6 @@ import select
 import socket
 import struct
 import sys
-import threading
 
 import pytest
 
@@ -16,6 +15,7 @@ from kit import raw
 from kit.people import Rest, User
 from kit.server import BINARY, PATIENCE
 from kit.socket import T_CHANGED, T_DELETED, T_LEFT, T_MESSAGE, T_ROLE
+from kit.threads import Task
 
 # A sanitizer keeps what was freed and shadows what is there: then numbers of bytes say nothing, and
 # less of everything must do.
@@ -201,8 +201,7 @@ def test_who_comes_and_goes_as_fast_as_it_can(new_server):
 def pipeline(server, requests):
     """Requests on one connection; their answers, in order."""
     connection = raw.Connection(server)
-    sender = threading.Thread(target=connection.send, args=(b"".join(requests),))
-    sender.start()
+    sender = Task(connection.send, b"".join(requests))
     answers = [connection.answer() for _ in requests]
     sender.join()
     connection.close()
@@ -284,8 +283,7 @@ def send_many(server, user, group, count):
     connection = raw.Connection(server).upgrade(user.device().path)
     body = {"method": 40, "body": {"group_id": group, "data": "x"}}
     piece = raw.frame(raw.TEXT, json.dumps(body).encode()) * 1000
-    acks = threading.Thread(target=drain, args=(connection.socket,), daemon=True)
-    acks.start()
+    acks = Task(drain, connection.socket)
     for _ in range(count // 1000):
         connection.send(piece)
     until(lambda: user.ok(200, "GET", f"/groups/{group}")["last_seq"] == count)

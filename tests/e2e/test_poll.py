@@ -2,7 +2,6 @@
 import json
 import random
 import signal
-import threading
 import time
 
 import pytest
@@ -13,6 +12,7 @@ from kit.people import Rest, User, assert_error
 from kit.server import PATIENCE
 from kit.socket import (DELIVERED, READ, SEND, TYPING, T_DELIVERED, T_GROUP, T_JOINED, T_MESSAGE,
                         T_READ, T_SENT)
+from kit.threads import Task
 
 LONG = min(int(PATIENCE), 60)  # seconds that no test waits for
 
@@ -222,9 +222,7 @@ def test_nothing_is_missed_and_nothing_comes_twice(new_server):
         for n in range(400):
             socket.ok(SEND, {"group_id": group, "data": str(n)})
 
-    threads = [threading.Thread(target=write, args=pair) for pair in zip(writers, groups)]
-    for thread in threads:
-        thread.start()
+    writing = [Task(write, *pair) for pair in zip(writers, groups)]
     seen, limits = {group: [] for group in groups}, random.Random(5)
     while any(len(texts) < 400 for texts in seen.values()):
         answer = poll(reader, after, wait=LONG, limit=limits.choice([1, 2, 3, 100]))
@@ -232,6 +230,6 @@ def test_nothing_is_missed_and_nothing_comes_twice(new_server):
         after = answer["cursor"]
         for event in answer["events"]:
             seen[event["body"]["group_id"]].append(event["body"]["data"])
-    for thread in threads:
-        thread.join()
+    for task in writing:
+        task.join()
     assert all(texts == [str(n) for n in range(400)] for texts in seen.values())

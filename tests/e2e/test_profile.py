@@ -2,7 +2,6 @@
 something then."""
 import concurrent.futures
 import itertools
-import threading
 
 import pytest
 
@@ -10,6 +9,7 @@ from kit import raw
 from kit.app import App, key_file, token as app_token
 from kit.people import Rest, User, assert_error
 from kit.socket import EVENTS, SEND, T_MESSAGE
+from kit.threads import meeting
 
 OPTIONS = {"login_fail_account": 0, "send_rate": 0}
 
@@ -228,7 +228,7 @@ def test_who_came_before_has_nothing_left(new_server):
     for _ in range(8):
         anna = User(rest)
         old, before = anna.password, anna.token
-        begin = threading.Barrier(9)
+        begin = meeting(9)
 
         def work(what, begin=begin, anna=anna, old=old, before=before):
             client = Rest(server)
@@ -257,7 +257,7 @@ def test_who_came_before_has_nothing_left(new_server):
 
 def test_two_changes_at_once(shared_server, anna):
     """Both know the password; one of them changes it, and the other came with an old token."""
-    begin = threading.Barrier(2)
+    begin = meeting(2)
 
     def change(password):
         client = Rest(shared_server)

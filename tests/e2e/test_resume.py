@@ -11,31 +11,30 @@ from kit import raw
 from kit.clock import Clock
 from kit.people import Rest, User
 from kit.socket import SEND, T_MESSAGE, T_SYNCED
+from kit.threads import Task
 
 RESUMES = 2000
 
 
-class Writer(threading.Thread):
+class Writer:
     """Sends until told to stop; keeps what was acknowledged."""
 
     def __init__(self, user, group):
-        super().__init__(daemon=True)
         self.user, self.group, self.socket = user, group, user.connect()
-        self.sent, self.stopping, self.failed = [], threading.Event(), None
+        self.sent, self.stopping = [], threading.Event()
 
-    def run(self):
-        try:
-            while not self.stopping.is_set():
-                answer = self.socket.ok(SEND, {"group_id": self.group, "data": str(len(self.sent))})
-                self.sent.append((answer["seq"], str(len(self.sent))))
-                self.socket.waiting.clear()
-        except Exception as error:  # told to whoever joins
-            self.failed = error
+    def start(self):
+        self.task = Task(self.write)
+
+    def write(self):
+        while not self.stopping.is_set():
+            answer = self.socket.ok(SEND, {"group_id": self.group, "data": str(len(self.sent))})
+            self.sent.append((answer["seq"], str(len(self.sent))))
+            self.socket.waiting.clear()
 
     def stop(self):
         self.stopping.set()
-        self.join()
-        assert self.failed is None, self.failed
+        self.task.join()
         return self.sent
 
 

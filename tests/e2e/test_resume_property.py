@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import threading
 
 from hypothesis import HealthCheck, given, note, settings, strategies as st
 
@@ -16,6 +15,7 @@ from kit.mirror import difference, shown
 from kit.people import Rest, User
 from kit.server import run
 from kit.socket import DELETE, DELIVERED, REACT, READ, SEND, T_REPLY, UPDATE
+from kit.threads import Task
 
 EXAMPLES = int(os.environ.get("GROUPS_CHAT_RESUME_EXAMPLES", "0"))
 SETTINGS = settings(max_examples=EXAMPLES or 30, deadline=None, database=None,
@@ -319,22 +319,15 @@ class History:
     def storm(self, steps):
         """What is no matter of the server itself happens while those who follow come and go."""
         calls = [step for step in steps if step[0] in CALLS]
-        failed = []
 
         def happen():
-            try:
-                for step in calls:
-                    self.step(step)
-            except BaseException as error:  # pylint: disable=broad-except
-                failed.append(error)
+            for step in calls:
+                self.step(step)
 
-        thread = threading.Thread(target=happen)
-        thread.start()
+        happening = Task(happen)
         for step in steps:
             self.step(("follow", *step[1:]))
-        thread.join()
-        if failed:
-            raise failed[0]
+        happening.join()
 
     def happen(self, steps):
         steps = list(steps)

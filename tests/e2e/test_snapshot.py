@@ -9,6 +9,7 @@ import pytest
 from kit.people import Rest, User
 from kit.server import run
 from kit.socket import DELIVERED, READ, SEND, T_MESSAGE, T_SENT
+from kit.threads import Task
 
 WRITTEN = re.compile(r"a snapshot holds the state behind record (\d+)")
 LOADED = re.compile(r"loaded the snapshot behind record (\d+)")
@@ -156,13 +157,18 @@ def talk(user, group, name, stop):
     return count
 
 
-class Talk(threading.Thread):
-    def __init__(self, *arguments):
-        super().__init__()
-        self.arguments, self.count, self.stop = arguments, None, threading.Event()
+class Talk:
+    """One who talks until told to stop; how often that was."""
 
-    def run(self):
-        self.count = talk(*self.arguments, self.stop)
+    def __init__(self, *arguments):
+        self.count, self.stopping = None, threading.Event()
+        self.task = Task(talk, *arguments, self.stopping)
+
+    def stop(self):
+        self.stopping.set()
+
+    def join(self):
+        self.count = self.task.join()
 
 
 def check_texts(events, talkers):
@@ -181,17 +187,18 @@ def test_while_traffic_runs(server, people):
     group = reader.group(*talking)
     live = reader.connect()
     talkers = [Talk(user, group, name) for name, user in enumerate(talking)]
-    for talker in talkers:
-        talker.start()
+    heard, newest = [], 0
     for _ in range(6):
-        # A snapshot is of something new: wait until somebody was heard.
-        live.waiting.append(live.recv())
+        # A snapshot is of something new: wait until somebody was heard who spoke behind the last.
+        while not heard or heard[-1].cursor <= newest:
+            heard.append(live.recv())
         snapshot(server)
+        newest = max(number(path) for path in files(server, ".snap"))
     for talker in talkers:
-        talker.stop.set()
+        talker.stop()
     for talker in talkers:
         talker.join()
-    check_texts(live.fence(), talkers)
+    check_texts(heard + live.fence(), talkers)
     server.restart(signal.SIGKILL)
     assert loaded(server)[0] is not None
     check_texts(reader.connect().catch_up(0), talkers)

@@ -13,6 +13,7 @@ import pytest
 
 from kit.people import Rest, User
 from kit.server import PATIENCE, run
+from kit.threads import Task
 
 from test_damage import Journal, records
 from test_options import listing
@@ -553,9 +554,7 @@ def test_tools_beside_a_server_under_load(new_server, tmp_path):
         while not stop.is_set():
             acknowledged[i] = device.send_message(group, "x" * (3000 if i else 100)).cursor
 
-    threads = [threading.Thread(target=send, args=(i,)) for i in range(len(users))]
-    for thread in threads:
-        thread.start()
+    senders = [Task(send, i) for i in range(len(users))]
     try:
         for i in range(12):
             before = max(acknowledged)
@@ -565,8 +564,8 @@ def test_tools_beside_a_server_under_load(new_server, tmp_path):
             say("snapshot", "--data", server.data)
     finally:
         stop.set()
-        for thread in threads:
-            thread.join()
+        for sender in senders:
+            sender.join()
     assert all(acknowledged)
 
 

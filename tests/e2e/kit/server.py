@@ -14,7 +14,7 @@ if not BINARY.is_absolute():
     BINARY = ROOT / BINARY
 
 # How long anything may take before a test gives up; a sanitizer build may ask for more.
-PATIENCE = float(os.environ.get("GROUPS_CHAT_TEST_PATIENCE", "30"))
+PATIENCE = float(os.environ.get("GROUPS_CHAT_TEST_PATIENCE", "60"))
 
 # GCC 12's ThreadSanitizer holds signals back until the next call that it watches, and about once in
 # a hundred starts loses the first. There SIGUSR1 may be sent again; elsewhere once is enough.
@@ -213,7 +213,7 @@ class Server:
         self.close_clients()
         if self.process:
             self.process.kill()
-            self.process.wait()
+            self.process.wait(PATIENCE)
             self.process = None
 
     def keep(self, closeable):

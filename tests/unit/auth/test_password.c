@@ -4,7 +4,6 @@
 #include <dlfcn.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +11,8 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "tests/await.h"
 
 /* Stands in front of the library's Argon2id and counts the checks; new hashes are made by another
  * function. A worker is done with this when its answer is there. */
@@ -54,14 +55,16 @@ static void on_done(void *arg, const struct password_result *result)
     answer->calls++;
 }
 
-/* Dispatches until `answer` has been called `calls` times. The minute ends a test that hangs. */
+static void turn(struct password_pool *pool)
+{
+    AWAIT_READABLE(password_fd(pool));
+    password_dispatch(pool);
+}
+
+/* Dispatches until `answer` has been called `calls` times. */
 static void wait_for(struct password_pool *pool, const struct answer *answer, unsigned calls)
 {
-    while (answer->calls < calls) {
-        struct pollfd p = {.fd = password_fd(pool), .events = POLLIN};
-        assert_int_equal(poll(&p, 1, 60000), 1);
-        password_dispatch(pool);
-    }
+    AWAIT_BY(turn(pool), answer->calls >= calls);
     assert_int_equal(answer->calls, calls);
 }
 
@@ -356,8 +359,7 @@ static void test_workers_block_signals(void **state)
     unsigned long long blocked = 0;
 
     /* Those of the tests before are joined, but the kernel may not have buried them yet. */
-    while (count_workers(&blocked) != 0)
-        (void)sched_yield();
+    AWAIT(count_workers(&blocked) == 0);
     assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &before), 0);
     struct password_pool *pool = password_pool_new(PASSWORD_COST_MIN, 3, 4);
     assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &after), 0);

@@ -15,10 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "tests/await.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -48,6 +48,7 @@ static inline int unit_in_child(void (*body)(void), char *out, size_t size)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        await_as_child();
         dup2(ends[1], STDERR_FILENO);
         close(ends[0]);
         close(ends[1]);
@@ -61,9 +62,7 @@ static inline int unit_in_child(void (*body)(void), char *out, size_t size)
         len += (size_t)n;
     out[len] = '\0';
     close(ends[0]);
-    int status = 0;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return status;
+    return AWAIT_CHILD(pid);
 }
 
 #endif

@@ -1,12 +1,12 @@
 #include "tests/unit/model/world.h"
 
 #include <dirent.h>
-#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "core/engine.h"
+#include "tests/await.h"
 
 /* The test's clock stands in for base/clock. */
 static int64_t wall_ms;
@@ -481,6 +481,12 @@ static struct journal_options options_of(const char *dir)
                                     .queue_max = 1 << 20};
 }
 
+static void turn_of_files(struct journal *j)
+{
+    AWAIT_READABLE(journal_fd(j));
+    journal_dispatch(j, JOURNAL_ALL);
+}
+
 static void test_files(void **state)
 {
     struct fixture *f = *state, g = {0};
@@ -496,11 +502,7 @@ static void test_files(void **state)
     struct asked a = ask(&g, NULL);
     assert_int_equal(engine_propose(g.engine, &r, &a.proposal), ERR_ok);
     journal_submit(engine_journal(g.engine));
-    while (a.calls == 0) {
-        struct pollfd fd = {.fd = journal_fd(engine_journal(g.engine)), .events = POLLIN};
-        assert_int_equal(poll(&fd, 1, -1), 1);
-        journal_dispatch(engine_journal(g.engine), JOURNAL_ALL);
-    }
+    AWAIT_BY(turn_of_files(engine_journal(g.engine)), a.calls > 0);
     engine_free(g.engine);
 
     g.engine = engine_new(&hooks);

@@ -7,12 +7,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/engine.h"
+#include "tests/await.h"
 
 struct fixture {
     struct journal_memory memory;
@@ -72,11 +72,10 @@ static void on_done(struct proposal *p, enum err err, uint64_t cursor)
 static void turn(struct fixture *f)
 {
     struct journal *j = engine_journal(f->engine);
-    struct pollfd fd = {.fd = journal_fd(j), .events = POLLIN};
 
     journal_submit(j);
-    if (fd.fd >= 0)
-        assert_int_equal(poll(&fd, 1, -1), 1);
+    if (journal_fd(j) >= 0)
+        AWAIT_READABLE(journal_fd(j));
     journal_dispatch(j, JOURNAL_ALL);
 }
 
@@ -84,8 +83,7 @@ static void must(struct fixture *f, const struct record *r)
 {
     struct asked a = {.proposal = {on_done, NULL}, .f = f};
     assert_int_equal(engine_propose(f->engine, r, &a.proposal), ERR_ok);
-    while (a.calls == 0)
-        turn(f);
+    AWAIT_BY(turn(f), a.calls > 0);
     assert_int_equal(a.calls, 1);
 }
 
@@ -93,8 +91,7 @@ static void snapshot(struct fixture *f)
 {
     int results = f->results;
     assert_int_equal(engine_snapshot(f->engine), ERR_ok);
-    while (f->results == results)
-        turn(f);
+    AWAIT_BY(turn(f), f->results > results);
     assert_int_equal(f->results, results + 1);
     assert_int_equal(f->result.err, ERR_ok);
     assert_string_equal(f->why, "");
@@ -359,8 +356,7 @@ static void test_traffic_meanwhile(void **state)
             assert_true(again == ERR_busy || again == ERR_refused);
         }
         posts(&f, &ids, 200);
-        while (f.results == results)
-            turn(&f);
+        AWAIT_BY(turn(&f), f.results > results);
         assert_int_equal(f.result.err, ERR_ok);
         assert_int_equal(f.result.seq, cursor);
         model_digest(engine_model(f.engine), before);

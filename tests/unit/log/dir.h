@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "log/segment.h"
+#include "tests/await.h"
 #include "tests/unit/log/seen.h"
 
 #define FILES_MAX 64
@@ -200,18 +201,20 @@ static inline void dir_start(const struct data_dir *d, uint64_t segment_size, st
 /* Waits for the disk thread and dispatches, once. */
 static inline void seen_turn(struct seen *s)
 {
-    struct pollfd p = {.fd = journal_fd(s->journal), .events = POLLIN};
-    assert_int_equal(poll(&p, 1, 60000), 1);
+    AWAIT_READABLE(journal_fd(s->journal));
     journal_dispatch(s->journal, JOURNAL_ALL);
+}
+
+static inline void seen_submit_turn(struct seen *s)
+{
+    journal_submit(s->journal);
+    seen_turn(s);
 }
 
 /* Submits and dispatches until nothing waits. */
 static inline void seen_flush(struct seen *s)
 {
-    while (journal_pending(s->journal) > 0) {
-        journal_submit(s->journal);
-        seen_turn(s);
-    }
+    AWAIT_BY(seen_submit_turn(s), journal_pending(s->journal) == 0);
 }
 
 /* Writes a snapshot and waits for its end, however it ends. */
@@ -219,8 +222,7 @@ static inline void seen_snapshot(struct seen *s)
 {
     int ended = s->ended.count;
     assert_int_equal(journal_snapshot(s->journal), ERR_ok);
-    while (s->ended.count == ended)
-        seen_turn(s);
+    AWAIT_BY(seen_turn(s), s->ended.count > ended);
 }
 
 /* The names, one behind the other, without their zeros and without the next segment, which a thread

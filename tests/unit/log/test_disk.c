@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 #include <errno.h>
-#include <sched.h>
 
 #include "base/crypto.h"
 #include "base/diag.h"
@@ -65,8 +64,7 @@ static int spy_wake(int fd)
 static int spy_unwake(int fd)
 {
     spy.unwakes++;
-    while (spy.syncs < spy.unwake_after)
-        sched_yield();
+    AWAIT(spy.syncs >= spy.unwake_after);
     /* The batch is given right behind its sync, which nothing here can see: it is likely by now,
      * and the test holds where it is not. */
     for (int i = 0; i < 20 && spy.unwake_after > 0; i++)
@@ -152,8 +150,7 @@ static void what_comes_meanwhile_is_one_batch(void **state)
     pthread_mutex_lock(&spy.gate);
     seen_propose(&s, 1, 10);
     journal_submit(s.journal);
-    while (spy.writes == 0)
-        sched_yield();
+    AWAIT(spy.writes > 0);
     /* The disk is in the sync of the first; ten turns of the loop go by. */
     for (int id = 2; id <= 11; id++) {
         seen_propose(&s, id, 10);
@@ -190,19 +187,16 @@ static void a_late_wake_is_taken_back(void **state)
     pthread_mutex_lock(&spy.wake_gate);
     seen_propose(&s, 1, 10);
     journal_submit(s.journal);
-    while (s.count == 0)
-        journal_dispatch(s.journal, JOURNAL_ALL);
+    AWAIT_BY(journal_dispatch(s.journal, JOURNAL_ALL), s.count > 0);
     assert_false(readable(&s));
     pthread_mutex_unlock(&spy.wake_gate);
-    while (spy.woken == 0)
-        sched_yield();
+    AWAIT(spy.woken > 0);
     assert_true(readable(&s));
     journal_dispatch(s.journal, JOURNAL_ALL);
     assert_false(readable(&s));
     /* The same for the end of a snapshot, which is taken behind the batch of the same look. */
     assert_int_equal(journal_snapshot(s.journal), ERR_ok);
-    while (s.ended.count == 0)
-        seen_turn(&s);
+    AWAIT_BY(seen_turn(&s), s.ended.count > 0);
     journal_dispatch(s.journal, JOURNAL_ALL);
     assert_false(readable(&s));
     journal_close(s.journal);
@@ -221,15 +215,13 @@ static void no_wake_is_lost(void **state)
     spy_on();
     dir_start(&d, 0, &s);
     for (int id = 1; id < 100; id += 2) {
-        struct pollfd p = {.fd = journal_fd(s.journal), .events = POLLIN};
         spy.syncs = 0;
         seen_propose(&s, id, 10);
         journal_submit(s.journal);
-        assert_int_equal(poll(&p, 1, 60000), 1);
+        AWAIT_READABLE(journal_fd(s.journal));
         /* That may have been the wake of a batch which the last round took before it came: only
          * behind the first sync is the second record a batch of its own. */
-        while (spy.syncs == 0)
-            sched_yield();
+        AWAIT(spy.syncs > 0);
         seen_propose(&s, id + 1, 10);
         journal_submit(s.journal);
         spy.unwake_after = 2;
@@ -237,7 +229,7 @@ static void no_wake_is_lost(void **state)
         spy.unwake_after = 0;
         /* Where it was not given yet, the wake comes with it; a lost one would not come. */
         if (s.count == (size_t)id)
-            assert_int_equal(poll(&p, 1, 60000), 1);
+            AWAIT_READABLE(journal_fd(s.journal));
         seen_flush(&s);
     }
     journal_close(s.journal);
@@ -304,8 +296,7 @@ static void close_drains(void **state)
     pthread_mutex_lock(&spy.gate);
     seen_propose(&s, 1, 10);
     journal_submit(s.journal);
-    while (spy.writes == 0)
-        sched_yield();
+    AWAIT(spy.writes > 0);
     seen_propose(&s, 2, 10);
     journal_submit(s.journal);
     seen_propose(&s, 3, 10); /* not even submitted */
@@ -337,8 +328,7 @@ static void a_failed_sync_is_for_ever(void **state)
     seen_propose(&s, 2, 10);
     seen_propose(&s, 3, 10);
     journal_submit(s.journal);
-    while (spy.writes == 0)
-        sched_yield();
+    AWAIT(spy.writes > 0);
     seen_propose(&s, 4, 10);
     journal_submit(s.journal);
     seen_propose(&s, 5, 10);
@@ -376,8 +366,7 @@ static void a_full_disk_refuses_until_there_is_room(void **state)
     spy.writes = 0;
     seen_propose(&s, 2, 10);
     journal_submit(s.journal);
-    while (spy.writes == 0)
-        sched_yield();
+    AWAIT(spy.writes > 0);
     /* The write of 3 will fail, and so will 4 behind it; the first two probes as well. */
     spy.fail_writes = 3;
     seen_propose(&s, 3, 10);
@@ -395,15 +384,13 @@ static void a_full_disk_refuses_until_there_is_room(void **state)
     /* Refused, and asks for a probe, which fails; no other before its time. */
     int writes = spy.writes;
     assert_int_equal(seen_try(&s, 5, 10), ERR_disk_full);
-    while (spy.writes == writes)
-        sched_yield();
+    AWAIT(spy.writes > writes);
     for (int i = 0; i < 100; i++)
         assert_int_equal(seen_try(&s, 5, 10), ERR_disk_full);
     /* One more may have been asked for while the first was on its way. */
     assert_in_range(spy.writes, writes + 1, writes + 2);
     enum err e;
-    while ((e = seen_try(&s, 5, 10)) == ERR_disk_full)
-        spy.clock += 100;
+    AWAIT_BY(spy.clock += 100, (e = seen_try(&s, 5, 10)) != ERR_disk_full);
     assert_int_equal(e, ERR_ok);
     seen_flush(&s);
     assert_int_equal(journal_committed(s.journal), 3);
@@ -438,15 +425,13 @@ static void once_a_second(void **state)
     assert_int_equal(s.count, 1);
     assert_int_equal(spy.syncs, 0);
     pthread_mutex_unlock(&spy.gate);
-    while (spy.syncs == 0)
-        sched_yield();
+    AWAIT(spy.syncs > 0);
     assert_int_equal(spy.waits, 1);
     /* The timed sync fails: nobody waits for it, but the journal is FAILED from then on. */
     spy.fail_syncs = 1;
     seen_propose(&s, 2, 10);
     journal_submit(s.journal);
-    while (journal_state(s.journal) != JOURNAL_FAILED)
-        seen_turn(&s);
+    AWAIT_BY(seen_turn(&s), journal_state(s.journal) == JOURNAL_FAILED);
     assert_int_equal(s.count, 2);
     assert_int_equal(seen_try(&s, 3, 10), ERR_read_only);
     journal_close(s.journal);

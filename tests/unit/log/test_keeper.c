@@ -242,6 +242,7 @@ static void save_slowly(void *ctx, struct snapshot_writer *w)
     meeting->priority = getpriority(PRIO_PROCESS, 0);
     prctl(PR_GET_PDEATHSIG, &meeting->dies_with);
     sem_post(&meeting->saving);
+    await_as_child();
     while (sem_wait(&meeting->go_on) != 0)
         ;
     seen_on_save(ctx, w);
@@ -258,8 +259,7 @@ static void start_slowly(const struct data_dir *d, struct seen *s)
 
 static void await_saving(void)
 {
-    while (sem_wait(&meeting->saving) != 0)
-        assert_int_equal(errno, EINTR);
+    AWAIT(sem_trywait(&meeting->saving) == 0);
 }
 
 static void the_loop_goes_on_meanwhile(void **state)
@@ -281,8 +281,7 @@ static void the_loop_goes_on_meanwhile(void **state)
     assert_int_equal(meeting->priority, priority < 19 ? priority : 19);
     assert_int_equal(meeting->dies_with, SIGKILL);
     sem_post(&meeting->go_on);
-    while (s.ended.count == 0)
-        seen_turn(&s);
+    AWAIT_BY(seen_turn(&s), s.ended.count > 0);
     assert_int_equal(s.ended.err, ERR_ok);
     assert_int_equal(s.ended.seq, 3);
     assert_int_equal(journal_bytes_since_snapshot(s.journal), 10 * (20000 + FRAME_OVERHEAD));
@@ -345,8 +344,7 @@ static void a_child_that_dies_is_told(void **state)
     assert_int_equal(journal_snapshot(s.journal), ERR_ok);
     await_saving();
     assert_int_equal(kill(meeting->child, SIGKILL), 0);
-    while (s.ended.count == 0)
-        seen_turn(&s);
+    AWAIT_BY(seen_turn(&s), s.ended.count > 0);
     assert_int_equal(s.ended.err, ERR_io);
     assert_non_null(strstr(s.ended.why, "was ended"));
     assert_int_equal(journal_bytes_since_snapshot(s.journal), bytes);
@@ -396,12 +394,10 @@ static void never_ahead_of_the_journal(void **state)
     add(&s, 1, 10);
     fail_syncs = 1;
     assert_int_equal(journal_snapshot(s.journal), ERR_ok);
-    while (s.ended.count == 0)
-        seen_turn(&s);
+    AWAIT_BY(seen_turn(&s), s.ended.count > 0);
     assert_int_equal(s.ended.err, ERR_io);
     assert_non_null(strstr(s.ended.why, "the journal has failed"));
-    while (journal_state(s.journal) != JOURNAL_FAILED)
-        seen_turn(&s);
+    AWAIT_BY(seen_turn(&s), journal_state(s.journal) == JOURNAL_FAILED);
     assert_int_equal(journal_snapshot(s.journal), ERR_read_only);
     names_are(&d, "1.log 3.snap manifest");
     journal_close(s.journal);

@@ -206,14 +206,10 @@ static void check_replay(const struct data_dir *d, const struct seen *lived)
 /* Proposes until it is taken or the journal is FAILED; heals the disk after some refusals. */
 static enum err propose_patiently(struct seen *s, int id)
 {
-    for (int i = 0;; i++) {
-        enum err e = seen_try(s, id, 8000);
-        if (e != ERR_disk_full)
-            return e;
-        if (i == 20)
-            plan.healed = true;
-        sched_yield();
-    }
+    enum err e;
+    int refusals = 0;
+    AWAIT_BY(plan.healed |= ++refusals > 20, (e = seen_try(s, id, 8000)) != ERR_disk_full);
+    return e;
 }
 
 /* Makes a snapshot, or fails to: the journal goes on as before. */
@@ -228,8 +224,7 @@ static void snapshot(struct seen *s)
         assert_true(e == ERR_ok || (e == ERR_io && !harmless) || e == ERR_refused);
     if (e != ERR_ok)
         return;
-    while (s->ended.count == ended)
-        seen_turn(s);
+    AWAIT_BY(seen_turn(s), s->ended.count > ended);
     assert_true(s->ended.err == ERR_ok ||
                 (!harmless && (s->ended.err == ERR_io || s->ended.err == ERR_disk_full)));
     assert_true((s->ended.err == ERR_ok) == (s->ended.why[0] == '\0'));

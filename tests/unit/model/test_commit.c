@@ -1,8 +1,9 @@
 #include "world.h"
 
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "tests/await.h"
 
 static void digest_of(const struct world *w, uint8_t out[static MODEL_DIGEST_LEN])
 {
@@ -134,13 +135,13 @@ static void test_cursors_must_rise(void **state)
         pid_t pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) {
+            await_as_child();
             close(STDERR_FILENO);
             if (model_commit(w->m, cursor, 0, BYTES(""), NULL) == ERR_damaged)
                 _exit(1);
             _exit(0);
         }
-        int status = 0;
-        assert_int_equal(waitpid(pid, &status, 0), pid);
+        int status = AWAIT_CHILD(pid);
         assert_true(WIFSIGNALED(status));
         assert_int_equal(WTERMSIG(status), SIGABRT);
     }

@@ -5,11 +5,11 @@
 #include "world.h"
 
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "model/hook.h"
 #include "model/state.h"
+#include "tests/await.h"
 
 static struct user *user(struct world *w, uint32_t number)
 {
@@ -225,17 +225,17 @@ static const struct damage {
 /* How the child ended: 0 where model_verify returned. */
 static int verify_in_child(struct world *w, void (*damage)(struct world *w))
 {
-    int status = 0;
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        await_as_child();
         close(STDERR_FILENO);
         if (damage != NULL)
             damage(w);
         model_verify(w->m);
         _exit(0);
     }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
+    int status = AWAIT_CHILD(pid);
     return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 }
 

@@ -11,18 +11,17 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/crypto.h"
 #include "base/ensure.h"
 #include "log/snapshot.h"
 #include "model/save.h"
+#include "tests/await.h"
 #include "tools/scan.h"
 #include "tools/tools.h"
 
@@ -165,15 +164,17 @@ static void on_snapshot(void *ctx, enum err err, uint64_t seq, uint64_t bytes, c
     snapshots_ended++;
 }
 
+static void turn(struct journal *j)
+{
+    AWAIT_READABLE(journal_fd(j));
+    while (journal_dispatch(j, JOURNAL_ALL))
+        ;
+}
+
 static void dispatch_until(struct journal *j, uint64_t seq, unsigned snapshots)
 {
-    struct pollfd p = {.fd = journal_fd(j), .events = POLLIN};
     journal_submit(j);
-    while (journal_committed(j) < seq || snapshots_ended < snapshots) {
-        assert_true(poll(&p, 1, 30000) == 1);
-        while (journal_dispatch(j, JOURNAL_ALL))
-            ;
-    }
+    AWAIT_BY(turn(j), journal_committed(j) >= seq && snapshots_ended >= snapshots);
 }
 
 /* Proposes users `from` to `to` - 1, each its record's number. */
@@ -263,13 +264,13 @@ static int repair_in_child(unsigned nth)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        await_as_child();
         int null = open("/dev/null", O_WRONLY);
         dup2(null, STDOUT_FILENO);
         calls_left = nth;
         _exit((int)tools_run(3, words));
     }
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
+    int status = AWAIT_CHILD(pid);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
 }
