@@ -61,7 +61,8 @@ LIBS     := -lev -lhttp_parser -lwslay -lb2 -lsodium -lutf8proc -linih
 PACKAGES_BUILD := gcc libc6-dev make libev-dev libhttp-parser-dev libwslay-dev libb2-dev \
                   libsodium-dev libutf8proc-dev libinih-dev libcurl4-openssl-dev ca-certificates
 PACKAGES_TEST  := curl openssl libcmocka-dev libjansson-dev libjsmn-dev uuid-dev python3 python3-pytest python3-requests \
-                  python3-pytest-xdist python3-websockets python3-hypothesis python3-jsonschema python3-yaml
+                  python3-pytest-xdist python3-pytest-timeout python3-websockets python3-hypothesis \
+                  python3-jsonschema python3-yaml
 PACKAGES_CHECK := clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm-14 valgrind \
                   $(if $(shell command -v npm),,npm)
 
@@ -150,6 +151,16 @@ run: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	./build/groups-chat
 
+# ---- no test hangs ----------------------------------------------------------------------------
+# Each test waits for what it says, and gives up on that by itself (tests/await.h, PATIENCE of the
+# end-to-end tests). Where one hangs all the same it is ended after LIMIT seconds: a unit test, a
+# corpus or the simulation by SIGABRT, behind the name of what ran; one of pytest's by its name. No
+# measure of speed: about ten times what the slowest takes here. And a unit test that has failed
+# goes no further (cmocka), for its threads may still be there.
+
+LIMIT   ?= $(if $(SAN),1200,600)
+LIMITED := CMOCKA_TEST_ABORT=1 timeout --foreground -v -k 10 -s ABRT $(LIMIT)
+
 # ---- unit tests -------------------------------------------------------------------------------
 
 unit_src  = $(wildcard tests/unit/$(1)/test_*.c)
@@ -163,7 +174,7 @@ $(call unit_bin,$(1)): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call lib,$
 	$(Q)$(CC) $(LDFLAGS) -o $$@ $$^ $(LIBS) -lcmocka -ljansson -luuid
 .PHONY: unit-$(1)
 unit-$(1): $(call unit_bin,$(1))
-	@set -e; for t in $$^; do echo "== $$$$t"; $$$$t; done
+	@set -e; for t in $$^; do echo "== $$$$t"; $(LIMITED) $$$$t; done
 endef
 $(foreach r,$(ROOMS),$(eval $(call unit_rule,$(r))))
 
@@ -176,7 +187,7 @@ $(UNIT_TOP): $(BUILD)/unit/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/obj
 .PHONY: unit unit-build
 unit-build: $(UNIT_BINS)
 unit: $(UNIT_BINS)
-	@set -e; for t in $^; do echo "== $$t"; $$t; done
+	@set -e; for t in $^; do echo "== $$t"; $(LIMITED) $$t; done
 
 # ---- fuzz targets: one an untrusted input ---------------------------------------------------------
 # Each is built twice: with libFuzzer (clang, ASan, UBSan) for `make fuzz`, and with a plain main that
@@ -206,7 +217,7 @@ $(FUZZ_RUNNERS): $(BUILD)/fuzz/run_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fu
 .PHONY: corpora fuzz-build
 fuzz-build: $(FUZZ_RUNNERS)
 corpora: $(FUZZ_RUNNERS)
-	@set -e; for n in $(FUZZ_NAMES); do $(BUILD)/fuzz/run_$$n fuzz/corpus/$$n; done
+	@set -e; for n in $(FUZZ_NAMES); do $(LIMITED) $(BUILD)/fuzz/run_$$n fuzz/corpus/$$n; done
 
 build/fuzzer/flags: export FLAGS := $(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS)
 build/fuzzer/obj/%.o: %.c build/fuzzer/flags
@@ -240,7 +251,7 @@ fuzz-run: $(FUZZ_BINS)
 
 # ---- tests of the whole server ----------------------------------------------------------------------
 
-PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider
+PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider --timeout=$(LIMIT) --timeout-method=signal
 
 # The files of the end-to-end tests run side by side; much of their time is waiting.
 E2E_WORKERS ?= $(shell expr $(JOBS) + 1)
@@ -270,8 +281,8 @@ sim: $(BUILD)/sim/sim
 	$(BUILD)/sim/sim --seed $(if $(filter 0,$(SEED)),1,$(SEED)) --seeds $(SEEDS) --say $(SAY)
 
 sim-test: $(BUILD)/sim/sim
-	$(BUILD)/sim/sim --seeds 1000000 --crashes 10000
-	$(BUILD)/sim/sim --sweep 1
+	$(LIMITED) $(BUILD)/sim/sim --seeds 1000000 --crashes 10000
+	$(LIMITED) $(BUILD)/sim/sim --sweep 1
 
 test: deps-test
 	@$(MAKE) --no-print-directory test-run
@@ -349,7 +360,7 @@ VALGRIND_BINS := $(filter-out $(VALGRIND_OUT:%=$(BUILD)/unit/%),$(foreach r,base
                  $(BUILD)/unit/log/test_frame $(BUILD)/unit/log/test_window $(BUILD)/unit/log/test_memory
 check-valgrind: $(VALGRIND_BINS)
 	@set -e; for t in $^; do echo "== valgrind $$t"; \
-	    valgrind -q --error-exitcode=9 --child-silent-after-fork=yes $$t >/dev/null; done
+	    $(LIMITED) valgrind -q --error-exitcode=9 --child-silent-after-fork=yes $$t >/dev/null; done
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
