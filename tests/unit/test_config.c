@@ -40,7 +40,7 @@ static void put_file(const char *content, size_t len)
 /* Reads with these arguments and variables, both ended by NULL. */
 static enum config_result read_with(const char *const *arguments, const char *const *variables)
 {
-    char *argv[32];
+    char *argv[32] = {0};
     char *env[32];
     int argc = 0;
     int n = 0;
