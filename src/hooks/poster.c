@@ -271,12 +271,14 @@ static size_t receive(char *data, size_t size, size_t count, void *ctx)
 }
 
 #define SET(option, value) (curl.easy_setopt(easy, option, value) == CURLE_OK)
-/* Whose certificates are good: those of the system without a word. */
+/* Whose certificates are good: those of the system without a word. These are a file of some
+ * hundred, which takes tens of milliseconds to read; the library keeps what it has read for a day,
+ * but only where it is not asked to look in a directory too. */
 static bool set_authorities(CURL *easy, struct bytes authorities)
 {
     struct curl_blob blob = {(void *)(uintptr_t)authorities.p, authorities.len, CURL_BLOB_NOCOPY};
 
-    return authorities.len == 0 || (SET(CURLOPT_CAINFO_BLOB, &blob) && SET(CURLOPT_CAPATH, NULL));
+    return SET(CURLOPT_CAPATH, NULL) && (authorities.len == 0 || SET(CURLOPT_CAINFO_BLOB, &blob));
 }
 
 static bool set_up(CURL *easy, struct post *post, const struct post_request *r)

@@ -2,12 +2,15 @@
 import os
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
 from kit.authority import Authority
 from kit.hooked import World
 from kit.server import run
+
+SYSTEM = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class Trust:
@@ -86,10 +89,20 @@ def test_it_is_told_once_it_can_be(trust, world):
     assert receiver.taken()[-1]["body"]["data"] == "a text that nobody else may read"
 
 
+def bytes_read(server):
+    """So far, of files."""
+    return int(re.search(r"rchar: (\d+)", Path(f"/proc/{server.process.pid}/io").read_text()).group(1))
+
+
 def test_without_the_file_the_system_is_asked(trust, tmp_path):
+    """Whom it trusts is not read anew for each handshake: that would hold the loop for long."""
     world = World(tmp_path)
     try:
-        fails(world, world.receiver(tls=trust.ours.context("private")), "issuer|self.signed")
+        hook = fails(world, world.receiver(tls=trust.ours.context("private")), "issuer|self.signed")
+        before, tries = bytes_read(world.server), hook.status()["failures"]
+        later = hook.wait_status(lambda status: status["failures"] > tries + 9)
+        assert later["last_error"] == "tls"
+        assert bytes_read(world.server) - before < 5 * SYSTEM.stat().st_size
         world.end(signal.SIGKILL)
     finally:
         world.server.abandon()
