@@ -51,6 +51,13 @@ struct journal_record {
     struct bytes payload; /* borrowed for the call */
 };
 
+/* How far a start has got with reading. */
+struct journal_progress {
+    uint64_t segment, segments; /* it reads the first, second, ... of so many; 0: a snapshot */
+    uint64_t bytes, size;       /* of that file: what was read, and all */
+    uint64_t records;           /* of segments that were handed on, so far */
+};
+
 struct journal_hooks {
     void *ctx;
     /* A durable record. `ticket` is what was given to journal_propose, NULL while replaying. May
@@ -87,6 +94,10 @@ struct journal_hooks {
      * directory, number, first record, and bytes. */
     void (*on_segment)(void *ctx, const char *name, uint64_t number, uint64_t first_seq,
                        uint64_t size);
+    /* While opening, before each piece of about a megabyte: a good time to look after something
+     * else, as the thread has for a long journal nothing else to do for minutes. Must not call
+     * anything of this header. */
+    void (*on_progress)(void *ctx, const struct journal_progress *progress);
 };
 
 struct journal_options {

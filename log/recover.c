@@ -28,6 +28,7 @@ struct reader {
     uint64_t mark_seq; /* of it; 0: none */
     uint64_t base_seq; /* what was loaded; records up to it are checked and not handed on */
     struct window window;
+    uint64_t segment, segments; /* this one is the first, second, ... of so many */
     /* the segment being read */
     int fd;
     uint64_t size;
@@ -82,6 +83,17 @@ static enum err call_failed(const struct reader *r, const char *call, const char
     struct failure f;
     failure_set(&f, call, name);
     return recover_failed(r->report, &f);
+}
+
+static void say_progress(void *ctx)
+{
+    const struct reader *r = ctx;
+    struct journal_progress p = {.segment = r->segment,
+                                 .segments = r->segments,
+                                 .bytes = r->at,
+                                 .size = r->size,
+                                 .records = r->report->records};
+    r->hooks->on_progress(r->hooks->ctx, &p);
 }
 
 /* window_at, whose failure goes to the report. */
@@ -453,6 +465,8 @@ static enum err read_all(struct reader *r, const uint64_t *list, size_t count,
         e = find_first(r, list, count, &first);
     for (size_t i = first; i < count && e == ERR_ok; i++) {
         r->last = i + 1 == count;
+        r->segment = i - first + 1;
+        r->segments = count - first;
         e = read_segment(r, list[i], &verdict, &tail);
     }
     if (e == ERR_ok && count > 0)
@@ -494,6 +508,9 @@ static enum err read_once(int dir, bool running, bool again, const struct journa
                        .next_seq = 1,
                        .fd = -1};
     *report = (struct journal_report){0};
+    if (hooks->on_progress)
+        r.window.on_read = say_progress;
+    r.window.ctx = &r;
     /* The manifest first: what it names is there when the directory is listed after. The snapshots
      * before the segments: what they know is on disk then. */
     enum err e = read_manifest(&r);

@@ -190,8 +190,17 @@ struct reader {
     } own[2]; /* what a file's window lies in, in turns: the other one may still be hashed */
     int turn;
     struct hasher hasher;
+    const struct journal_hooks *hooks; /* may be NULL */
     struct snapshot_fault *fault;
 };
+
+static void say_progress(const struct reader *r)
+{
+    if (!r->hooks || !r->hooks->on_progress)
+        return;
+    struct journal_progress p = {.bytes = r->read, .size = r->size};
+    r->hooks->on_progress(r->hooks->ctx, &p);
+}
 
 static __attribute__((format(printf, 3, 4))) enum err damaged(struct reader *r, uint64_t offset,
                                                               const char *format, ...)
@@ -224,6 +233,7 @@ static enum err reader_need(struct reader *r, size_t need)
     if (r->len >= need)
         return ERR_ok;
     ENSURE(need <= r->size - reader_offset(r));
+    say_progress(r);
     r->turn = !r->turn;
     uint8_t **own = &r->own[r->turn].p;
     size_t *cap = &r->own[r->turn].cap;
@@ -353,7 +363,7 @@ static enum err call_failed(const char *call, struct snapshot_fault *fault)
 enum err snapshot_read(int dir, const char *name, uint64_t seq, const struct journal_hooks *hooks,
                        struct snapshot_info *info, struct snapshot_fault *fault)
 {
-    struct reader r = {.fault = fault};
+    struct reader r = {.hooks = hooks, .fault = fault};
     struct stat st;
     r.fd = sys_open_at(dir, name, O_RDONLY, 0);
     if (r.fd < 0)

@@ -33,6 +33,8 @@ void window_release(struct window *w)
 static int slide(struct window *w, uint64_t offset, size_t need, size_t skip)
 {
     uint64_t rest = w->size - offset;
+    if (w->on_read)
+        w->on_read(w->ctx);
     w->len -= skip;
     if (w->len > 0)
         memmove(w->p, w->p + skip, w->len);

@@ -16,6 +16,9 @@ struct window {
     size_t cap;
     size_t len;
     uint64_t start;
+    /* Called before each read; NULL: nobody asks. */
+    void (*on_read)(void *ctx);
+    void *ctx;
 };
 
 /* Goes on with another file, or reads this one anew. */

@@ -115,6 +115,15 @@ static enum exit_code load_app_files(struct server *s)
 
 /* ---- the journal ----------------------------------------------------------------------------- */
 
+/* Whoever asks meanwhile is told to wait. */
+static void on_progress(void *ctx, const struct journal_progress *progress)
+{
+    struct server *s = ctx;
+
+    s->api.progress = *progress;
+    loop_poll(s->loop);
+}
+
 static enum exit_code open_journal(struct server *s)
 {
     static const enum journal_sync syncs[] = {JOURNAL_SYNC_ALWAYS, JOURNAL_SYNC_EVERY_SECOND,
@@ -127,6 +136,7 @@ static enum exit_code open_journal(struct server *s)
     struct journal_report report = {0};
     int64_t start = clock_mono_ms();
 
+    engine_on_progress(s->engine, on_progress, s);
     enum err err = engine_open_files(s->engine, &options, &report);
     if (report.torn_tail[0] != '\0')
         diag_warn("%s", report.torn_tail);
@@ -205,6 +215,8 @@ static void turn_end(void *ctx)
     struct server *s = ctx;
     struct journal *j = engine_journal(s->engine);
 
+    if (s->api.starting)
+        return;
     if (!loop_has_more(s->loop))
         journal_submit(j);
     if (journal_dispatch(j, loop_share(s->loop, TELL_BYTES)))
@@ -230,6 +242,9 @@ static void turn_end(void *ctx)
 static void tick(void *ctx)
 {
     struct server *s = ctx;
+
+    if (s->api.starting)
+        return;
     snapshots_tick(&s->snapshots);
     api_tick(&s->api);
     engine_look_at_memory(s->engine);
@@ -393,27 +408,39 @@ static void say_door(const struct server *s, const char *who, const char *where,
            net_port(s->net, door));
 }
 
-static enum exit_code listen_on(struct server *s)
+/* Where the app and the operator come in; "" where they do not. */
+static const char *admin_listen(const struct server *s)
 {
-    const char *listen = s->config->listen;
-    const char *admin = s->config->admin_listen;
+    if (s->config->admin_listen[0] != '\0')
+        return s->config->admin_listen;
+    return s->app_key.there ? ADMIN_LISTEN : "";
+}
 
-    if (admin[0] == '\0' && s->app_key.there)
-        admin = ADMIN_LISTEN;
+static enum exit_code open_doors(struct server *s)
+{
+    const char *admin = admin_listen(s);
 
-    enum exit_code code = open_door(s, listen, NET_DOOR_PUBLIC);
+    enum exit_code code = open_door(s, s->config->listen, NET_DOOR_PUBLIC);
     if (code == EXIT_FINE && admin[0] != '\0')
         code = open_door(s, admin, NET_DOOR_APP);
     if (code != EXIT_FINE)
         return code;
     s->api.public_port = net_port(s->net, NET_DOOR_PUBLIC);
-    say_door(s, "groups-chat " GROUPS_CHAT_VERSION, listen, NET_DOOR_PUBLIC);
+    diag_info("reading the journal; /readyz on port %u says how far it is", s->api.public_port);
+    return EXIT_FINE;
+}
+
+/* Now it serves. */
+static void say_doors(const struct server *s)
+{
+    const char *admin = admin_listen(s);
+
+    say_door(s, "groups-chat " GROUPS_CHAT_VERSION, s->config->listen, NET_DOOR_PUBLIC);
     if (admin[0] != '\0')
         say_door(s, s->app_key.there ? "for the app's own server:" : "for metrics:", admin,
                  NET_DOOR_APP);
     printf("data directory: %s\n", s->data_dir);
     fflush(stdout);
-    return EXIT_FINE;
 }
 
 /* What was committed is told to those who are connected, and to the app's hooks. */
@@ -468,6 +495,11 @@ void server_wire(struct server *s)
                           .trusted_proxies = &s->trusted_proxies,
                           .limits = limits_of(s->config)};
     api_init(&s->api);
+    s->api.starting = true;
+    loop_io_start(s->loop, &s->password_io, password_fd(s->passwords), LOOP_READ, on_password);
+    loop_add_turn_end(s->loop, turn_end, s);
+    net_start(s->net);
+    loop_add_tick(s->loop, 500, tick, s);
     retention_init(&s->retention, s->engine, s->loop, (uint32_t)s->config->retention);
     erasure_init(&s->erasure, s->engine, s->loop);
 }
@@ -478,10 +510,8 @@ void server_start(struct server *s)
 
     if (fd >= 0) /* a journal in memory has none: a turn's end finds all of it done */
         loop_io_start(s->loop, &s->journal_io, fd, LOOP_READ, on_journal);
-    loop_io_start(s->loop, &s->password_io, password_fd(s->passwords), LOOP_READ, on_password);
-    loop_add_turn_end(s->loop, turn_end, s);
-    net_start(s->net);
-    loop_add_tick(s->loop, 500, tick, s);
+    s->api.starting = false;
+    turns_forget(loop_turns(s->loop)); /* between two of them the journal was read */
 }
 
 static void take_signals(struct server *s)
@@ -532,17 +562,18 @@ enum exit_code server_run(const struct config *config)
     signal(SIGPIPE, SIG_IGN);
     s->connections_max = raise_descriptor_limit(config);
     server_wire(s);
-    code = open_journal(s);
+    /* Whoever asks while the journal is read is told that it is, and that may take long. */
+    code = open_doors(s);
+    if (code == EXIT_FINE)
+        code = open_journal(s);
     if (code == EXIT_FINE) {
         engine_limit_memory(s->engine, config->memory_max);
         snapshots_init(&s->snapshots, s->engine, s->loop, s->data_dir, config->snapshot_after);
-        /* Signals are taken before anybody can know that the server is there. */
+        /* Signals are taken before anybody can know that the server serves. */
         server_start(s);
         take_signals(s);
         hooks_start(s->hooks);
-        code = listen_on(s);
-    }
-    if (code == EXIT_FINE) {
+        say_doors(s);
         loop_run(s->loop);
         diag_info("stopped");
     }

@@ -50,7 +50,8 @@ struct server {
  * journal is opened in s->engine. */
 void server_wire(struct server *s);
 
-/* Lets the parts take their turns in the loop. No signal, and no listener. */
+/* The journal is open: from now on the server serves. Until then its turns (loop_poll) answer
+ * probes, and refuse everything else with 503 `starting`. No signal, and no listener. */
 void server_start(struct server *s);
 
 /* Begins to go away: the loop stops once what is in flight is finished. Harmless twice. */

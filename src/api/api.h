@@ -124,8 +124,10 @@ struct api {
         uint32_t membership;      /* place of the next one of `telling` */
         struct buf seen, reached; /* who was told: a bit a user's number; and the numbers */
     } presence;
-    bool tells_commit; /* what is told now was committed, so polls are woken */
-    bool draining;     /* the server goes away: nothing new is begun */
+    bool tells_commit;                /* what is told now was committed, so polls are woken */
+    bool starting;                    /* the journal is being read: only probes are answered */
+    struct journal_progress progress; /* how far that is */
+    bool draining;                    /* the server goes away: nothing new is begun */
 };
 
 void api_init(struct api *a);

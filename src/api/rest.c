@@ -75,11 +75,15 @@ void rest_answer_as(struct api *a, struct conn *c, struct bytes type, struct byt
 
 void rest_refuse(struct api *a, struct conn *c, enum err err, const struct problem *problem)
 {
-    char extra[128] = "";
-    uint32_t retry_ms = problem != NULL ? problem->retry_ms : 0;
-
     buf_reset(&a->body);
     render_error(&a->body, err, problem != NULL ? problem->detail : NULL);
+    rest_refuse_rendered(a, c, err, problem != NULL ? problem->retry_ms : 0);
+}
+
+void rest_refuse_rendered(struct api *a, struct conn *c, enum err err, uint32_t retry_ms)
+{
+    char extra[128] = "";
+
     if (retry_ms == 0 && err_status(err) == 503)
         retry_ms = 1000;
     if (retry_ms > 0)
@@ -332,13 +336,18 @@ void rest_on_request(void *ctx, struct conn *c, const struct http_request *reque
     call.is_app = has_app_key(a, c, request);
     call.who = address_counted(address_of_client(a->trusted_proxies, conn_address(c), request));
     /* The app asks for all of its users, as often as these do. */
-    bool is_free = call.is_app || is_probe(request->path);
+    bool probes = is_probe(request->path);
+    bool is_free = call.is_app || probes;
     enum err rate = is_free ? ERR_ok
                             : take_request(&call, a->requests_by_address,
                                            bytes_of(call.who.b, sizeof call.who.b),
                                            THROTTLED_ADDRESS, &problem);
     if (rate != ERR_ok) {
         rest_refuse(a, c, rate, &problem);
+        return;
+    }
+    if (a->starting && !probes) {
+        rest_refuse(a, c, ERR_starting, NULL);
         return;
     }
     for (size_t i = 0; i < ROUTE_COUNT; i++) {

@@ -55,6 +55,9 @@ void rest_answer_as(struct api *a, struct conn *c, struct bytes type, struct byt
 /* Answers with an error. */
 void rest_refuse(struct api *a, struct conn *c, enum err err, const struct problem *problem);
 
+/* The same where the error is rendered already, in a->body; `retry_ms` as in a problem. */
+void rest_refuse_rendered(struct api *a, struct conn *c, enum err err, uint32_t retry_ms);
+
 /* Proposes a change whose answer is 200 {} once it is on disk, or what the law says against it;
  * where it is so already, 200 {} too. */
 enum err rest_propose(struct call *call, const struct record *r) MUST_CHECK;

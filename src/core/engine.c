@@ -14,6 +14,8 @@ struct engine {
     struct event_sink sink;
     engine_snapshot_fn *on_snapshot; /* NULL: nobody asks */
     void *on_snapshot_ctx;
+    engine_progress_fn *on_progress; /* NULL: nobody asks */
+    void *on_progress_ctx;
     struct buf payload; /* of the record that is being proposed */
     void *origin;       /* of the record that is being committed */
     struct memory memory;
@@ -153,10 +155,24 @@ static enum err engine_opened(struct engine *e, enum err err)
     return ERR_ok;
 }
 
+static void engine_progress(void *ctx, const struct journal_progress *progress)
+{
+    const struct engine *e = ctx;
+    e->on_progress(e->on_progress_ctx, progress);
+}
+
+void engine_on_progress(struct engine *e, engine_progress_fn *fn, void *ctx)
+{
+    e->on_progress = fn;
+    e->on_progress_ctx = ctx;
+}
+
 enum err engine_open_files(struct engine *e, const struct journal_options *options,
                            struct journal_report *report)
 {
     struct journal_hooks hooks = engine_journal_hooks(e);
+    if (e->on_progress != NULL)
+        hooks.on_progress = engine_progress;
     enum err err = engine_opened(e, journal_open_files(options, &hooks, report, &e->journal));
     if (err == ERR_damaged && e->bad_record != 0)
         snprintf(report->damage, sizeof report->damage,

@@ -37,6 +37,10 @@ struct engine_hooks {
 
 struct engine *engine_new(const struct engine_hooks *hooks);
 
+/* Sets who hears how far engine_open_files has got (journal_hooks.on_progress): before the open. */
+typedef void engine_progress_fn(void *ctx, const struct journal_progress *progress);
+void engine_on_progress(struct engine *e, engine_progress_fn *fn, void *ctx);
+
 /* Loads the newest snapshot of options->dir, replays the journal behind it into the model and goes
  * live. Errors as journal_open_files;
  * ERR_damaged also for a record that this version does not know (report->damage names it). */

@@ -134,6 +134,13 @@ void loop_run(struct loop *loop)
     }
 }
 
+void loop_poll(struct loop *loop)
+{
+    loop->again = loop->more = false;
+    ev_run(loop->ev, EVRUN_ONCE | EVRUN_NOWAIT);
+    end_turn(loop);
+}
+
 void loop_stop(struct loop *loop)
 {
     loop->stopped = true;

@@ -35,6 +35,8 @@ void loop_free(struct loop *loop);
 
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);
+/* One turn that waits for nothing, for who is busy with something long outside loop_run. */
+void loop_poll(struct loop *loop);
 /* The current turn is the last: its turn-end callbacks still run. */
 void loop_stop(struct loop *loop);
 

@@ -47,6 +47,11 @@ void turns_apart(struct turns *t)
     t->is_apart = true;
 }
 
+void turns_forget(struct turns *t)
+{
+    *t = (struct turns){0};
+}
+
 void turns_reset(struct turns *t)
 {
     t->wall = t->cpu = t->apart = (struct histogram){0};

@@ -38,6 +38,9 @@ void turns_end(struct turns *t);
 /* The turn under way is told apart. Nothing outside a turn. */
 void turns_apart(struct turns *t);
 
+/* Forgets all, the turn under way too: it was none. */
+void turns_forget(struct turns *t);
+
 /* Forgets all that was counted but for `all`; the turn under way counts for what comes. */
 void turns_reset(struct turns *t);
 

@@ -120,7 +120,12 @@ class Server:
         return words
 
     def start(self, patience=PATIENCE):
-        """Waits until it listens: a long journal is replayed before, and may need more patience."""
+        """Waits until it serves: a long journal is replayed before, and may need more patience."""
+        self.launch()
+        return self.wait_listening(patience)
+
+    def launch(self):
+        """Starts it, and waits for nothing."""
         assert self.process is None, "started twice"
         self.process = subprocess.Popen(
             [*self.through, BINARY, *self.arguments()], env=clean_environment(self.env), text=True,
@@ -128,6 +133,9 @@ class Server:
             stderr=subprocess.PIPE)
         self.out = Lines(self.process.stdout)
         self.err = Lines(self.process.stderr)
+
+    def wait_listening(self, patience=PATIENCE):
+        """Until it says that it serves, which it does not before it has read its journal."""
         listening = self.out.wait(LISTENING, patience=patience)
         if not listening:
             code = self.process.wait(PATIENCE)

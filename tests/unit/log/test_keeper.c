@@ -480,6 +480,58 @@ static void a_failed_read_is_not_damage(void **state)
     dir_free(&d);
 }
 
+/* What a start said of its progress. */
+static struct {
+    uint64_t snapshots, pieces;
+    struct journal_progress last;
+} progress;
+
+static void on_progress(void *ctx, const struct journal_progress *p)
+{
+    const struct seen *s = ctx;
+    assert_true(p->bytes <= p->size);
+    if (p->segment == 0) {
+        assert_int_equal(progress.pieces, 0);
+        progress.snapshots++;
+        return;
+    }
+    assert_true(p->segment >= progress.last.segment && p->segment <= p->segments);
+    assert_true(p->records >= progress.last.records);
+    assert_int_equal(p->records, s->count - s->loaded);
+    progress.pieces++;
+    progress.last = *p;
+}
+
+/* A start says how far it is: in the snapshot, then in each of the segments behind it. */
+static void says_how_far_it_is(void **state)
+{
+    (void)state;
+    struct data_dir d = dir_new();
+    struct seen s = {0};
+    struct journal_report report;
+    dir_start(&d, SEGMENT, &s);
+    add(&s, 12, 10000); /* six to a segment */
+    snapshot(&s);
+    add(&s, 18, 10000);
+    journal_close(s.journal);
+    seen_release(&s);
+
+    struct journal_options o = dir_options(&d, SEGMENT);
+    struct journal_hooks hooks = seen_hooks(&s);
+    hooks.on_progress = on_progress;
+    memset(&progress, 0, sizeof progress);
+    assert_int_equal(journal_open_files(&o, &hooks, &report, &s.journal), ERR_ok);
+    assert_int_equal(s.count, 30);
+    assert_true(progress.snapshots >= 1);
+    assert_true(progress.pieces >= progress.last.segments);
+    assert_int_equal(progress.last.segment, progress.last.segments);
+    assert_in_range(progress.last.segments, 3, 4);
+    assert_int_equal(progress.last.size, SEGMENT);
+    journal_close(s.journal);
+    seen_release(&s);
+    dir_free(&d);
+}
+
 int main(void)
 {
     crypto_init();
@@ -494,6 +546,7 @@ int main(void)
         cmocka_unit_test(a_child_that_dies_is_told),
         cmocka_unit_test(never_ahead_of_the_journal),
         cmocka_unit_test(a_failed_read_is_not_damage),
+        cmocka_unit_test(says_how_far_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,6 +95,26 @@ static void test_turns(void **state)
     teardown(&f);
 }
 
+/* One turn outside loop_run: what is ready is heard, and nothing is waited for. */
+static void test_poll(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup(&f);
+    loop_io_start(f.loop, &f.io, f.fds[0], LOOP_READ, on_io);
+    loop_poll(f.loop);
+    assert_string_equal(f.log, "eE ");
+    assert_int_equal(send(f.fds[1], "x", 1, 0), 1);
+    loop_more(f.loop); /* what was left to do is done in this one */
+    loop_poll(f.loop);
+    assert_false(loop_has_more(f.loop));
+    assert_string_equal(f.log, "eE xeE ");
+    turns_forget(loop_turns(f.loop));
+    assert_int_equal(timing_read(&loop_turns(f.loop)->all.counts[0]), 0);
+    assert_int_equal(loop_turns(f.loop)->wall.count, 0);
+    teardown(&f);
+}
+
 static void test_again(void **state)
 {
     struct fixture f;
@@ -330,6 +350,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_poll),
         cmocka_unit_test(test_again),
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_a_brief_share),
