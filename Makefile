@@ -29,7 +29,7 @@ JOBS    ?= $(shell nproc)
 V       ?=
 Q       := $(if $(V),,@)
 say     := @$(if $(V),true,echo)
-VERSION := 0.1.1
+VERSION := 0.1.2
 
 ifeq ($(SAN),address)
 BUILD    := build/asan

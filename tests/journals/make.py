@@ -71,7 +71,7 @@ def tear(data):
 
 
 STORIES = {"clean": write_clean, "killed": write_clean, "torn": write_clean, "rolled": write_rolled,
-           "snapshot": write_snapshot, "compacted": write_compacted}
+           "snapshot": write_snapshot, "compacted": write_compacted, "restored": write_clean}
 
 
 def digest_of(data, work):
@@ -81,6 +81,17 @@ def digest_of(data, work):
     digest = server.digest()
     server.stop()
     return digest
+
+
+def restore(data, work):
+    """A server that went on from a copy, and its digest then."""
+    done = run(["restore", str(data), str(work)])
+    assert done.returncode == 0, done.stderr
+    server = Server(work, OPTIONS).start()
+    snapshot(server)
+    digest = server.digest()
+    server.stop()
+    return server.data, digest
 
 
 def make(name, target):
@@ -98,8 +109,11 @@ def make(name, target):
             tear(server.data)
             before, digest = digest, digest_of(server.data, Path(work) / "torn")
             assert digest[0] == before[0] - 1
+        data = server.data
+        if name == "restored":
+            data, digest = restore(data, Path(work) / "restored")
         target.mkdir(parents=True)
-        shutil.copytree(server.data, target / "data", ignore=NOT_KEPT)
+        shutil.copytree(data, target / "data", ignore=NOT_KEPT)
         (target / "digest").write_text(f"{digest[0]} {digest[1]}\n")
 
 

@@ -163,7 +163,9 @@ class Story:
             eventually(lambda: self.has_record("hook_progress"))
             answer = self.app.call("DELETE", f"/admin/hooks/{hook}")
             assert answer.status_code == 204, answer.text
-        self.app.ok(201, "POST", "/admin/hooks", {"url": "http://127.0.0.1:1/", "secret": "a secret"})
+        body = {"url": "http://127.0.0.1:1/", "secret": "a secret"}
+        hook = self.app.ok(201, "POST", "/admin/hooks", body)["hook_id"]
+        self.app.ok(200, "PATCH", f"/admin/hooks/{hook}", {"types": [20], "secret": "another secret"})
 
 
 class Receiver:
