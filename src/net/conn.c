@@ -296,7 +296,9 @@ void conn_set_note(struct conn *c, uint16_t note)
 
 struct conn_mark conn_mark(const struct conn *c)
 {
-    return c->websocket ? (struct conn_mark){0} : c->http.mark;
+    struct conn_mark none = {0, 0};
+
+    return c->websocket ? none : c->http.mark;
 }
 
 void conn_set_mark(struct conn *c, struct conn_mark mark)
