@@ -155,11 +155,10 @@ run: deps
 # Each test waits for what it says, and gives up on that by itself (tests/await.h, PATIENCE of the
 # end-to-end tests). Where one hangs all the same it is ended after LIMIT seconds: a unit test, a
 # corpus or the simulation by SIGABRT, behind the name of what ran; one of pytest's by its name. No
-# measure of speed: about ten times what the slowest takes here. And a unit test that has failed
-# goes no further (cmocka), for its threads may still be there.
+# measure of speed: about ten times what the slowest takes here.
 
-LIMIT   ?= $(if $(SAN),1200,600)
-LIMITED := CMOCKA_TEST_ABORT=1 timeout --foreground -v -k 10 -s ABRT $(LIMIT)
+LIMIT ?= $(if $(SAN),1200,600)
+EACH  := LIMIT=$(LIMIT) JOBS=$(JOBS) sh tests/each.sh
 
 # ---- unit tests -------------------------------------------------------------------------------
 
@@ -174,7 +173,7 @@ $(call unit_bin,$(1)): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call lib,$
 	$(Q)$(CC) $(LDFLAGS) -o $$@ $$^ $(LIBS) -lcmocka -ljansson -luuid
 .PHONY: unit-$(1)
 unit-$(1): $(call unit_bin,$(1))
-	@set -e; for t in $$^; do echo "== $$$$t"; $(LIMITED) $$$$t; done
+	@$(EACH) $$^
 endef
 $(foreach r,$(ROOMS),$(eval $(call unit_rule,$(r))))
 
@@ -187,7 +186,7 @@ $(UNIT_TOP): $(BUILD)/unit/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/obj
 .PHONY: unit unit-build
 unit-build: $(UNIT_BINS)
 unit: $(UNIT_BINS)
-	@set -e; for t in $^; do echo "== $$t"; $(LIMITED) $$t; done
+	@$(EACH) $^
 
 # ---- fuzz targets: one an untrusted input ---------------------------------------------------------
 # Each is built twice: with libFuzzer (clang, ASan, UBSan) for `make fuzz`, and with a plain main that
@@ -217,7 +216,7 @@ $(FUZZ_RUNNERS): $(BUILD)/fuzz/run_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fu
 .PHONY: corpora fuzz-build
 fuzz-build: $(FUZZ_RUNNERS)
 corpora: $(FUZZ_RUNNERS)
-	@set -e; for n in $(FUZZ_NAMES); do $(LIMITED) $(BUILD)/fuzz/run_$$n fuzz/corpus/$$n; done
+	@$(EACH) $(foreach n,$(FUZZ_NAMES),'$(BUILD)/fuzz/run_$(n) fuzz/corpus/$(n)')
 
 build/fuzzer/flags: export FLAGS := $(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS)
 build/fuzzer/obj/%.o: %.c build/fuzzer/flags
@@ -281,8 +280,7 @@ sim: $(BUILD)/sim/sim
 	$(BUILD)/sim/sim --seed $(if $(filter 0,$(SEED)),1,$(SEED)) --seeds $(SEEDS) --say $(SAY)
 
 sim-test: $(BUILD)/sim/sim
-	$(LIMITED) $(BUILD)/sim/sim --seeds 1000000 --crashes 10000
-	$(LIMITED) $(BUILD)/sim/sim --sweep 1
+	@$(EACH) '$< --seeds 1000000 --crashes 10000' '$< --sweep 1'
 
 test: deps-test
 	@$(MAKE) --no-print-directory test-run
@@ -359,8 +357,7 @@ VALGRIND_OUT  := base/test_map base/test_text base/test_json_read base/test_ensu
 VALGRIND_BINS := $(filter-out $(VALGRIND_OUT:%=$(BUILD)/unit/%),$(foreach r,base model net,$(call unit_bin,$(r)))) \
                  $(BUILD)/unit/log/test_frame $(BUILD)/unit/log/test_window $(BUILD)/unit/log/test_memory
 check-valgrind: $(VALGRIND_BINS)
-	@set -e; for t in $^; do echo "== valgrind $$t"; \
-	    $(LIMITED) valgrind -q --error-exitcode=9 --child-silent-after-fork=yes $$t >/dev/null; done
+	@$(EACH) $(^:%='valgrind -q --error-exitcode=9 --child-silent-after-fork=yes %')
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

