@@ -159,15 +159,22 @@ void tasks_reset(void)
 /* ---- what the table of system calls gets ------------------------------------------------------
  */
 
-int tasks_start(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+/* Not inlined: what a loop changes may not live in a register across getcontext. */
+static __attribute__((noinline)) struct task *free_task(void)
 {
     struct task *t = tasks;
-    (void)attr;
     while (t < tasks + TASKS_MAX && t->state != TASK_FREE)
         t++;
     ENSURE(t < tasks + TASKS_MAX);
     if (!t->stack)
         t->stack = xmalloc(STACK_LEN);
+    return t;
+}
+
+int tasks_start(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+    struct task *t = free_task();
+    (void)attr;
     // cppcheck-suppress getcontextCalled
     ENSURE(getcontext(&t->context) == 0);
     t->context.uc_stack.ss_sp = t->stack;
