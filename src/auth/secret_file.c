@@ -1,46 +1,21 @@
 #include "auth/secret_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "base/read_file.h"
 
 static bool is_space(uint8_t c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Up to `len` bytes; how many there were, or -1. */
-static ssize_t read_fully(int fd, uint8_t *p, size_t len)
-{
-    size_t done = 0;
-
-    while (done < len) {
-        ssize_t n = read(fd, p + done, len - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        done += (size_t)n;
-    }
-    return (ssize_t)done;
-}
-
 /* What an open file holds; a sentence where it cannot be taken, else NULL. */
-static const char *take(int fd, struct secret *out)
+static const char *take(int fd, mode_t mode, struct secret *out)
 {
     uint8_t text[2 * SECRET_LEN_MAX];
-    struct stat st;
 
-    if (fstat(fd, &st) != 0)
-        return "cannot be examined";
-    if (!S_ISREG(st.st_mode))
-        return "is not a regular file";
-    if ((st.st_mode & 077) != 0)
+    if ((mode & 077) != 0)
         return "is open to other users; after checking who read it: chmod 600";
     ssize_t n = read_fully(fd, text, sizeof text);
     if (n < 0)
@@ -61,14 +36,12 @@ static const char *take(int fd, struct secret *out)
 
 enum err secret_file_read(const char *path, struct secret *out, const char **why)
 {
-    /* O_NONBLOCK: a FIFO is refused, not waited for. */
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    mode_t mode;
+    int fd = read_file_open(path, &mode, why);
 
-    if (fd < 0) {
-        *why = errno == ENOENT ? "is not there" : "cannot be opened";
+    if (fd < 0)
         return ERR_io;
-    }
-    const char *fault = take(fd, out);
+    const char *fault = take(fd, mode, out);
     (void)close(fd);
     if (fault == NULL)
         return ERR_ok;

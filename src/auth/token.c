@@ -17,6 +17,7 @@
 
 #include "base/crypto.h"
 #include "base/ensure.h"
+#include "base/read_file.h"
 
 /* {"alg":"HS256","typ":"JWT"} in base64url, and the dot. */
 static const char HEADER[] = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.";
@@ -30,24 +31,6 @@ static const char HEADER[] = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.";
 
 #define KEY_NAME "key"
 #define KEY_TEMP "key.new"
-
-/* Reads up to `len` bytes; how many there were, or -1. */
-static ssize_t read_fully(int fd, uint8_t *p, size_t len)
-{
-    size_t done = 0;
-
-    while (done < len) {
-        ssize_t n = read(fd, p + done, len - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        done += (size_t)n;
-    }
-    return (ssize_t)done;
-}
 
 static bool write_fully(int fd, const uint8_t *p, size_t len)
 {

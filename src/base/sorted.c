@@ -1,5 +1,6 @@
 #include "base/sorted.h"
 
+#include "base/bisect.h"
 #include "base/ensure.h"
 
 #include <stdlib.h>
@@ -21,31 +22,15 @@ static bool is_before(const struct sorted *s, const void *entry, struct bytes ke
 /* The last block whose first entry is in front, which is where the place is; else the first. */
 static uint32_t find_block(const struct sorted *s, struct bytes key, bool above)
 {
-    uint32_t low = 0, high = s->count;
+    uint32_t at = BISECT(i, 0, s->count, is_before(s, s->blocks[i]->entries[0], key, above));
 
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (is_before(s, s->blocks[middle]->entries[0], key, above))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low > 0 ? low - 1 : 0;
+    return at > 0 ? at - 1 : 0;
 }
 
 static uint32_t find_place(const struct sorted *s, const struct sorted_block *b, struct bytes key,
                            bool above)
 {
-    uint32_t low = 0, high = b->count;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (is_before(s, b->entries[middle], key, above))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return BISECT(i, 0, b->count, is_before(s, b->entries[i], key, above));
 }
 
 static struct sorted_block *insert_block(struct sorted *s, uint32_t at)

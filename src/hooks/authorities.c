@@ -1,9 +1,8 @@
 #include "hooks/authorities.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/read_file.h"
 
 #define BEGINNING "-----BEGIN CERTIFICATE-----"
 #define END       "-----END CERTIFICATE-----"
@@ -56,47 +55,34 @@ static const char *fault_of(struct bytes text)
     return found ? NULL : "holds no certificate in PEM";
 }
 
-static const char *take(int fd, struct buf *out)
+static const char *take(int fd, struct buf *text)
 {
-    struct stat st;
-
-    if (fstat(fd, &st) != 0)
-        return "cannot be examined";
-    if (!S_ISREG(st.st_mode))
-        return "is not a regular file";
-    for (;;) {
-        buf_reserve(out, 64u << 10);
-        ssize_t n = read(fd, out->p + out->len, 64u << 10);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return "cannot be read";
-        if (n == 0)
-            return fault_of(buf_bytes(out));
-        out->len += (size_t)n;
-        if (out->len > AUTHORITIES_MAX)
-            return "is longer than 4 MiB";
-    }
+    buf_reserve(text, AUTHORITIES_MAX + 1);
+    ssize_t n = read_fully(fd, text->p, AUTHORITIES_MAX + 1);
+    if (n < 0)
+        return "cannot be read";
+    if (n > AUTHORITIES_MAX)
+        return "is longer than 4 MiB";
+    text->len = (size_t)n;
+    return fault_of(buf_bytes(text));
 }
 
 enum err authorities_read(const char *path, struct buf *out, const char **why)
 {
-    /* O_NONBLOCK: a FIFO is refused, not waited for. */
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     struct buf text = {0};
+    mode_t mode;
+    int fd = read_file_open(path, &mode, why);
 
-    if (fd < 0) {
-        *why = errno == ENOENT ? "is not there" : "cannot be opened";
+    if (fd < 0)
         return ERR_io;
-    }
     const char *fault = take(fd, &text);
     (void)close(fd);
     if (fault == NULL) {
-        buf_release(out);
-        *out = text;
-        return ERR_ok;
+        buf_reset(out);
+        buf_add_bytes(out, buf_bytes(&text));
+    } else {
+        *why = fault;
     }
     buf_release(&text);
-    *why = fault;
-    return ERR_io;
+    return fault == NULL ? ERR_ok : ERR_io;
 }

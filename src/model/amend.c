@@ -6,6 +6,7 @@
  * group's steps say: rising in cursors, one for the text of each amended message and one for each
  * reaction, so as many as there are such things and not as there were changes.
  */
+#include "base/bisect.h"
 #include "base/crypto.h"
 #include "base/ensure.h"
 #include "model/state.h"
@@ -21,15 +22,7 @@
 /* The place of the step at `cursor`, or of the first one behind. */
 static uint32_t step_place(const struct amends *a, uint64_t cursor)
 {
-    uint32_t low = 0, high = a->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (a->steps[middle].cursor < cursor)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return BISECT(i, 0, a->count, a->steps[i].cursor < cursor);
 }
 
 const struct amend_step *amends_from(const struct amends *a, uint64_t cursor)

@@ -4,6 +4,7 @@
  * Whoever is blocked writes, edits and reacts no more in the direct group of the two, and does not
  * open one; the rest, what is live only, is for those who tell it.
  */
+#include "base/bisect.h"
 #include "base/ensure.h"
 #include "model/state.h"
 
@@ -12,16 +13,7 @@
 /* The place of `number` in the list, which rises, or that of the first above. */
 static uint32_t block_place(const struct profile *p, uint32_t number)
 {
-    uint32_t low = 0, high = p->block_count;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (p->blocks[middle] < number)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return BISECT(i, 0, p->block_count, p->blocks[i] < number);
 }
 
 bool user_blocks(const struct user *u, const struct user *other)

@@ -6,6 +6,7 @@
  * index says that is derived from them, so that counting the unread ones is a search and not a
  * walk.
  */
+#include "base/bisect.h"
 #include "base/crypto.h"
 #include "base/ensure.h"
 #include "model/state.h"
@@ -46,15 +47,7 @@ bool state_details_equal(const struct details *de, const struct record_message_s
 /* The place of the user, or where they belong. */
 static uint32_t place_of(const struct mentions *me, uint32_t user)
 {
-    uint32_t low = 0, high = me->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (me->users[middle].user < user)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return BISECT(i, 0, me->count, me->users[i].user < user);
 }
 
 static struct mentioned *find_mentioned(const struct group *g, uint32_t user)
@@ -67,15 +60,7 @@ static struct mentioned *find_mentioned(const struct group *g, uint32_t user)
 /* How many of the numbers are at most `seq`. */
 static uint32_t count_until(const struct mentioned *of, uint32_t seq)
 {
-    uint32_t low = 0, high = of->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (of->seqs[middle] > seq)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+    return BISECT(i, 0, of->count, of->seqs[i] <= seq);
 }
 
 uint32_t mentions_above(const struct group *g, const struct user *u, uint32_t seq)

@@ -1,5 +1,7 @@
 #include "model/feed.h"
 
+#include "base/bisect.h"
+
 #include <stdlib.h>
 
 /* ---- places in lists that rise --------------------------------------------------------------- */
@@ -18,16 +20,7 @@ static uint64_t change_cursor(const void *element)
 static uint32_t first_from(const struct vec *v, uint32_t low, uint64_t cursor,
                            uint64_t (*cursor_of)(const void *element))
 {
-    uint32_t high = v->count;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (cursor_of(vec_at(v, middle)) >= cursor)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+    return BISECT(i, low, v->count, cursor_of(vec_at(v, i)) < cursor);
 }
 
 /* ---- from an event to its entry, and back ---------------------------------------------------- */

@@ -1,6 +1,7 @@
 /*
  * group: groups and who is in them.
  */
+#include "base/bisect.h"
 #include "base/ensure.h"
 #include "model/state.h"
 
@@ -103,15 +104,8 @@ bool member_saw(const struct member *mb, uint64_t cursor)
     if (cursor >= mb->span.from)
         return cursor <= mb->span.to;
     /* The first of the earlier spans that has not ended before `cursor`. */
-    uint32_t low = 0, high = mb->span_count - 1;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (mb->earlier[middle].to >= cursor)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low < mb->span_count - 1 && cursor >= mb->earlier[low].from;
+    uint32_t at = BISECT(i, 0, mb->span_count - 1, mb->earlier[i].to < cursor);
+    return at < mb->span_count - 1 && cursor >= mb->earlier[at].from;
 }
 
 /* ---- coming and going ------------------------------------------------------------------------ */

@@ -1,5 +1,6 @@
 #include "model/timeline.h"
 
+#include "base/bisect.h"
 #include "base/ensure.h"
 #include "model/view.h"
 
@@ -93,15 +94,7 @@ static void heap_pop(struct timeline *t)
 static uint32_t first_above(const struct vec *v, uint32_t low, uint64_t key,
                             uint64_t (*key_of)(const void *element))
 {
-    uint32_t high = v->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (key_of(vec_at(v, middle)) > key)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+    return BISECT(i, low, v->count, key_of(vec_at(v, i)) <= key);
 }
 
 static uint64_t message_cursor(const void *element)

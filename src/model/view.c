@@ -1,5 +1,7 @@
 #include "model/view.h"
 
+#include "base/bisect.h"
+
 /* The numbers of the messages of a time of membership: first to last, none where first > last. */
 struct range {
     uint32_t first, last;
@@ -8,16 +10,8 @@ struct range {
 /* The number of the newest message up to a cursor; that of the newest one that is gone for none. */
 static uint32_t newest_until(const struct group *g, uint64_t cursor)
 {
-    uint32_t low = g->expired, high = g->messages.count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        const struct message *msg = vec_at(&g->messages, middle);
-        if (msg->cursor > cursor)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+    return BISECT(i, g->expired, g->messages.count,
+                  ((const struct message *)vec_at(&g->messages, i))->cursor <= cursor);
 }
 
 static const struct span *span_at(const struct member *mb, uint32_t i)
@@ -35,15 +29,7 @@ static struct range range_of(const struct group *g, const struct span *span)
 /* The first span that has not ended before `cursor`; span_count where there is none. */
 static uint32_t span_after(const struct member *mb, uint64_t cursor)
 {
-    uint32_t low = 0, high = mb->span_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (span_at(mb, middle)->to >= cursor)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+    return BISECT(i, 0, mb->span_count, span_at(mb, i)->to < cursor);
 }
 
 /* In a group whose history is for all, a member sees what there was until they went: all numbers up
@@ -101,15 +87,7 @@ const struct message *view_until(const struct member *mb, uint32_t seq)
 static uint32_t deleted_below(const struct group *g, uint32_t seq)
 {
     const struct amends *a = &g->notices->amends;
-    uint32_t low = 0, high = a->deleted_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (a->deleted[middle] < seq)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return BISECT(i, 0, a->deleted_count, a->deleted[i] < seq);
 }
 
 static uint32_t count_range(const struct group *g, uint32_t first, uint32_t last, bool deleted)
