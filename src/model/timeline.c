@@ -1,43 +1,10 @@
-#include "model/timeline.h"
+#include "model/timeline_inside.h"
 
 #include "base/bisect.h"
 #include "base/ensure.h"
 #include "model/view.h"
 
 #include <stdlib.h>
-
-/*
- * A source yields events of one group in the order of their cursors; the heap merges sources. Four
- * kinds: a span of membership (messages and changes of the group in it), one receipt, one notice: a
- * state of the group that it tells instead of how it came to be, and what was done to messages.
- */
-struct source {
-    uint64_t cursor;             /* of its next event */
-    const struct member *member; /* span: the user's own; receipt: the reader; notice: of whom */
-    uint64_t last;               /* span: the last cursor that it may give */
-    int64_t time;                /* receipt: of its mark; notice: its own */
-    const struct user *by;       /* notice */
-    uint32_t message; /* span: place of the next message; receipt: seq of the next own message */
-    uint32_t change;  /* span: place of the next change */
-    uint32_t message_floor; /* receipt: own messages down to above this seq */
-    uint8_t receipt;        /* the event type, 22 or 23; 0: another kind */
-    uint8_t notice;         /* the event type, 71, 74 or 75; 0: another kind */
-    uint8_t role;           /* 74 */
-    bool amends;            /* what was done to messages; `last` as for a span */
-};
-
-struct timeline {
-    const struct model *m;
-    const struct user *user;
-    uint64_t position;
-    uint64_t horizon;
-    int64_t newer_than; /* of the first round: receipts up to this time are left out */
-    bool all;           /* of the first round */
-    bool in_round;
-    struct source *heap; /* the source with the smallest cursor first */
-    uint32_t count;
-    uint32_t cap;
-};
 
 /* ---- the heap -------------------------------------------------------------------------------- */
 
@@ -69,7 +36,7 @@ static void heap_sink(struct timeline *t, uint32_t i)
     }
 }
 
-static void heap_push(struct timeline *t, struct source s)
+void timeline_push(struct timeline *t, struct source s)
 {
     if (t->count == t->cap) {
         t->cap = t->cap == 0 ? 8 : 2 * t->cap;
@@ -147,7 +114,7 @@ static void add_span(struct timeline *t, const struct member *mb, const struct s
                        .message = first_above(&g->messages, g->expired, after, message_cursor),
                        .change = first_above(&g->changes, 0, after, change_cursor)};
     if (span_advance(&s))
-        heap_push(t, s);
+        timeline_push(t, s);
 }
 
 static void event_of_change(const struct timeline *t, const struct group *g,
@@ -194,223 +161,6 @@ static bool span_next(const struct timeline *t, struct source *s, struct event *
     return span_advance(s);
 }
 
-/* ---- receipts -------------------------------------------------------------------------------- */
-
-static const struct mark *mark_of(const struct member *mb, enum event_type type)
-{
-    return type == EVENT_message_read ? &mb->read : &mb->delivered;
-}
-
-/* The mark is in this round and the user (whose membership is `own`) was there. */
-static bool mark_counts(const struct timeline *t, const struct member *own, const struct mark *mark)
-{
-    return mark->cursor > t->position && mark->cursor <= t->horizon && mark->time > t->newer_than &&
-           member_saw(own, mark->cursor);
-}
-
-/* After a cursor: one event for the mark of `reader`, naming the newest own message that it covers;
- * for the user's own mark, the message that they acknowledged. */
-static void add_newest(struct timeline *t, const struct member *own, const struct member *reader,
-                       enum event_type type)
-{
-    const struct mark *mark = mark_of(reader, type);
-    /* A change that moved both marks is told as one event, 23, as it was live. */
-    if (!mark_counts(t, own, mark) ||
-        (type == EVENT_message_delivered && mark->cursor == reader->read.cursor))
-        return;
-    const struct message *msg =
-        reader == own ? group_message(own->group, mark->seq) : member_own_message(own, mark->seq);
-    if (msg != NULL)
-        heap_push(t, (struct source){.cursor = mark->cursor,
-                                     .time = mark->time,
-                                     .member = reader,
-                                     .message = msg->seq,
-                                     .message_floor = msg->seq - 1,
-                                     .receipt = (uint8_t)type});
-}
-
-static int newest_first(const void *a, const void *b)
-{
-    uint64_t x = ((const struct source *)a)->cursor, y = ((const struct source *)b)->cursor;
-    return x < y ? 1 : x > y ? -1 : 0;
-}
-
-/*
- * From the beginning: each own message with its newest receipt. The newest mark decides for all
- * messages up to it, the next older one for those above that, and so on: a staircase. Each step is
- * one source, which walks the own messages in (floor, mark].
- */
-static void add_staircase(struct timeline *t, const struct member *own, enum event_type type)
-{
-    const struct group *g = own->group;
-    struct source *steps = NULL;
-    uint32_t count = 0, cap = 0, floor = 0;
-
-    if (own->last_own == 0)
-        return;
-    for (const struct list *l = g->by_mark.next; l != &g->by_mark; l = l->next) {
-        const struct member *reader = LIST_OWNER(l, struct member, by_mark);
-        const struct mark *mark = mark_of(reader, type);
-        if (reader == own || !mark_counts(t, own, mark))
-            continue;
-        if (count == cap) {
-            cap = cap == 0 ? 16 : 2 * cap;
-            steps = xrealloc(steps, cap * sizeof *steps);
-        }
-        steps[count++] = (struct source){.cursor = mark->cursor,
-                                         .time = mark->time,
-                                         .member = reader,
-                                         .message = mark->seq,
-                                         .receipt = (uint8_t)type};
-    }
-    if (count > 0)
-        qsort(steps, count, sizeof *steps, newest_first);
-    for (uint32_t i = 0; i < count; i++) {
-        struct source s = steps[i];
-        if (s.message <= floor)
-            continue;
-        const struct message *msg = member_own_message(own, s.message);
-        if (msg == NULL || msg->seq <= floor)
-            continue;
-        s.message_floor = floor;
-        floor = s.message;
-        s.message = msg->seq;
-        heap_push(t, s);
-    }
-    free(steps);
-}
-
-static void add_receipts(struct timeline *t, const struct member *own)
-{
-    const struct list *head = &own->group->by_mark;
-
-    if (t->all) {
-        add_staircase(t, own, EVENT_message_delivered);
-        add_staircase(t, own, EVENT_message_read);
-        return;
-    }
-    for (const struct list *l = head->prev; l != head; l = l->prev) {
-        const struct member *reader = LIST_OWNER(l, struct member, by_mark);
-        if (reader->delivered.cursor <= t->position && reader->read.cursor <= t->position)
-            break;
-        add_newest(t, own, reader, EVENT_message_delivered);
-        add_newest(t, own, reader, EVENT_message_read);
-    }
-}
-
-/* Gives the receipt of one own message; false when the step has no more. The mark may have moved on
- * since the round began: this one stays true, and the newer one is in the next round. */
-static bool receipt_next(const struct timeline *t, struct source *s, struct event *out)
-{
-    const struct group *g = s->member->group;
-    const struct message *msg = group_message(g, s->message);
-
-    *out = (struct event){.type = (enum event_type)s->receipt,
-                          .cursor = s->cursor,
-                          .time = s->time,
-                          .group = g,
-                          .user = s->member->user,
-                          .message = msg,
-                          .to = t->user};
-    s->message = msg->previous_own;
-    return s->message > s->message_floor && s->message > g->expired;
-}
-
-/* ---- notices --------------------------------------------------------------------------------- */
-
-static bool is_of_round(const struct timeline *t, uint64_t cursor, int64_t time)
-{
-    return cursor > t->position && cursor <= t->horizon && time > t->newer_than;
-}
-
-static bool notice_counts(const struct timeline *t, const struct member *own, uint64_t cursor,
-                          int64_t time)
-{
-    return is_of_round(t, cursor, time) && member_saw(own, cursor);
-}
-
-/*
- * The roles that were given since the position, the newest first. A group that changed hands gave
- * two, the new owner's behind the other, and is told as one, as it was live: only where the new
- * owner's role has changed again or they are gone does the other's say what is left of it.
- */
-static void add_grants(struct timeline *t, const struct member *own)
-{
-    const struct list *head = &own->group->notices->grants;
-    uint64_t told = 0;
-
-    for (const struct list *l = head->prev; l != head; l = l->prev) {
-        const struct grant *gr = LIST_OWNER(l, struct grant, list);
-        if (gr->cursor <= t->position)
-            break;
-        if (gr->cursor == told || !notice_counts(t, own, gr->cursor, gr->time))
-            continue;
-        told = gr->cursor;
-        heap_push(t, (struct source){.cursor = gr->cursor,
-                                     .time = gr->time,
-                                     .member = gr->member,
-                                     .by = gr->by,
-                                     .notice = EVENT_role_given,
-                                     .role = gr->member->role});
-    }
-}
-
-/* The newest change of the group's settings, or its end. */
-static void add_notice(struct timeline *t, const struct member *own, enum event_type type)
-{
-    const struct notices *n = own->group->notices;
-
-    heap_push(t, (struct source){.cursor = n->cursor,
-                                 .time = n->time,
-                                 .member = own,
-                                 .by = n->by,
-                                 .notice = (uint8_t)type});
-}
-
-/* The end is for those too who had gone before: whether they have heard of that nobody knows, and
- * their going went with all that the group could tell. */
-static void add_notices(struct timeline *t, const struct member *own)
-{
-    const struct notices *n = own->group->notices;
-
-    if (own->group->deleted) {
-        if (is_of_round(t, n->cursor, n->time))
-            add_notice(t, own, EVENT_group_deleted);
-        return;
-    }
-    if (n->cursor != 0 && notice_counts(t, own, n->cursor, n->time))
-        add_notice(t, own, EVENT_group_changed);
-    add_grants(t, own);
-}
-
-/*
- * Is there nothing left to give, though there was when the round began? Of a group that was deleted
- * meanwhile, and of settings that were changed again: that is told in the next round. (A grant's
- * source holds all that it says, and stays true.)
- */
-static bool source_is_stale(const struct source *s)
-{
-    const struct group *g = s->member->group;
-
-    if (g->deleted)
-        return s->notice != EVENT_group_deleted;
-    if (s->receipt != 0)
-        return s->message <= g->expired;
-    return s->notice == EVENT_group_changed && g->notices->cursor != s->cursor;
-}
-
-static bool notice_next(const struct source *s, struct event *out)
-{
-    *out = (struct event){.type = (enum event_type)s->notice,
-                          .cursor = s->cursor,
-                          .time = s->time,
-                          .group = s->member->group,
-                          .user = s->notice == EVENT_role_given ? s->member->user : s->by,
-                          .by = s->by,
-                          .role = (enum role)s->role};
-    return false;
-}
-
 /* ---- amendments ------------------------------------------------------------------------------ */
 
 static const struct message *message_of_step(const struct group *g, const struct amend_step *step)
@@ -441,7 +191,7 @@ static void add_amends(struct timeline *t, const struct member *own)
 {
     struct source s = {.member = own, .last = t->horizon, .time = t->newer_than, .amends = true};
     if (amends_advance(&s, t->position + 1))
-        heap_push(t, s);
+        timeline_push(t, s);
 }
 
 /* The step at s->cursor; NULL where a change that came meanwhile replaced it: that one is in the
@@ -489,11 +239,11 @@ static bool timeline_round(struct timeline *t)
                 add_span(t, mb, &mb->earlier[k]);
             add_span(t, mb, &mb->span);
             if (mb->group->notices != NULL) {
-                add_notices(t, mb);
+                timeline_add_notices(t, mb);
                 add_amends(t, mb);
             }
         }
-        add_receipts(t, mb);
+        timeline_add_receipts(t, mb);
     }
     t->in_round = true;
     return true;
@@ -546,6 +296,22 @@ void timeline_free(struct timeline *t)
         return;
     free(t->heap);
     free(t);
+}
+
+/*
+ * Is there nothing left to give, though there was when the round began? Of a group that was deleted
+ * meanwhile, and of settings that were changed again: that is told in the next round. (A grant's
+ * source holds all that it says, and stays true.)
+ */
+static bool source_is_stale(const struct source *s)
+{
+    const struct group *g = s->member->group;
+
+    if (g->deleted)
+        return s->notice != EVENT_group_deleted;
+    if (s->receipt != 0)
+        return s->message <= g->expired;
+    return s->notice == EVENT_group_changed && g->notices->cursor != s->cursor;
 }
 
 /* Have messages expired since the span said what comes next? Then it goes on behind them. */
@@ -605,8 +371,8 @@ bool timeline_next(struct timeline *t, struct event *out)
 
     if (s == NULL)
         return false;
-    bool more = s->receipt != 0  ? receipt_next(t, s, out)
-                : s->notice != 0 ? notice_next(s, out)
+    bool more = s->receipt != 0  ? timeline_receipt_next(t, s, out)
+                : s->notice != 0 ? timeline_notice_next(s, out)
                 : s->amends      ? amends_next(t, s, out)
                                  : span_next(t, s, out);
     if (more)
