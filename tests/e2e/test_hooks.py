@@ -11,7 +11,7 @@ import pytest
 
 from kit.checks import NOBODY
 from kit.faults import build, sanitizer
-from kit.hooked import World
+from kit.hooked import World, lasting
 from kit.people import User, assert_error
 from kit.receiver import CLOSE
 from kit.server import PATIENCE, run
@@ -20,15 +20,12 @@ from kit.threads import Task
 
 from test_poll import Waiting
 
+
 @pytest.fixture(scope="module", name="shared")
 def make_shared(tmp_path_factory):
-    made = World(tmp_path_factory.mktemp("hooks"),
-                 {"--hooks-max": 4, "--hook-batch": 5, "--hook-offline-max": 3})
-    try:
+    options = {"--hooks-max": 4, "--hook-batch": 5, "--hook-offline-max": 3}
+    with lasting(tmp_path_factory.mktemp("hooks"), options) as made:
         yield made
-        made.end(signal.SIGKILL)
-    finally:
-        made.server.abandon()
 
 
 @pytest.fixture(name="world")

@@ -1,24 +1,20 @@
 """When a webhook that was not taken is tried again, and what the receiver may say about that."""
 import email.utils
 import re
-import signal
 import time
 
 import pytest
 
-from kit.hooked import World
+from kit.hooked import lasting
 
 LONG = 3000  # seconds: nobody would see the end of it
 
 
 @pytest.fixture(scope="module", name="shared")
 def make_shared(tmp_path_factory):
-    made = World(tmp_path_factory.mktemp("hooks"), {"--hook-pause-max": 3600 * 1000})
-    try:
+    options = {"--hook-pause-max": 3600 * 1000}
+    with lasting(tmp_path_factory.mktemp("hooks"), options) as made:
         yield made
-        made.end(signal.SIGKILL)
-    finally:
-        made.server.abandon()
 
 
 @pytest.fixture(name="world")

@@ -6,19 +6,16 @@ import threading
 import pytest
 
 from kit.checks import NOBODY
-from kit.hooked import World
+from kit.hooked import World, lasting
 from kit.people import assert_error
 from kit.server import run
 
 
 @pytest.fixture(scope="module", name="shared")
 def make_shared(tmp_path_factory):
-    made = World(tmp_path_factory.mktemp("hooks"), {"--hook-batch": 5})
-    try:
+    options = {"--hook-batch": 5}
+    with lasting(tmp_path_factory.mktemp("hooks"), options) as made:
         yield made
-        made.end(signal.SIGKILL)
-    finally:
-        made.server.abandon()
 
 
 @pytest.fixture(name="world")

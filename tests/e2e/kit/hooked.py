@@ -1,4 +1,7 @@
 """An app with two people, a group of theirs, and hooks: what the tests of webhooks stand on."""
+import contextlib
+import signal
+
 from .app import App, key_file
 from .people import Rest, User
 from .receiver import Hook, Receiver
@@ -47,3 +50,14 @@ class World:
         self.clear()
         self.app.close()
         self.server.check_replay(number)
+
+
+@contextlib.contextmanager
+def lasting(directory, options):
+    """One for all tests of a module; in the end it is killed, and started again."""
+    world = World(directory, options)
+    try:
+        yield world
+        world.end(signal.SIGKILL)
+    finally:
+        world.server.abandon()
