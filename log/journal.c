@@ -1,6 +1,5 @@
 #include "log/journal.h"
 
-#include <sched.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -12,9 +11,6 @@
 #define BATCH_KEEP_BYTES   (256u << 10)
 #define BATCH_KEEP_TICKETS (8u << 10)
 #define SPARES_MAX         3
-
-/* So much is offered to the disk before the turn ends. */
-#define EARLY_BYTES (256u << 10)
 
 struct journal {
     const struct journal_backend *backend;
@@ -41,7 +37,6 @@ struct journal {
     uint64_t batches, failed;  /* counted for journal_stats */
     bool snapshotting;
     struct batch *open;  /* being filled, or NULL */
-    size_t early_at;     /* offer it at this length, before the turn ends */
     bool offered;        /* the backend may have a batch that it has not taken */
     struct batch *done;  /* what is being handed out, oldest first */
     uint32_t done_count; /* records of the first that were */
@@ -122,7 +117,6 @@ static void open_batch(struct journal *j)
         b = batch_new();
     }
     buf_reset(&b->frames);
-    j->early_at = EARLY_BYTES;
     b->next = NULL;
     b->count = 0;
     b->done = 0;
@@ -130,18 +124,6 @@ static void open_batch(struct journal *j)
     b->first_seq = j->next_seq;
     b->before = j->chain;
     j->open = b;
-}
-
-/*
- * A long turn proposes more than one batch's worth. The disk need not wait for its end: it takes
- * what there is, and works while the turn goes on. The yield lets its thread do so where both share
- * a core; if it is busy, the batch comes back to grow until it is worth trying again.
- */
-static void submit_early(struct journal *j)
-{
-    j->early_at = j->open->frames.len + EARLY_BYTES;
-    journal_submit(j);
-    sched_yield();
 }
 
 enum err journal_propose(struct journal *j, uint16_t type, struct bytes payload, void *ticket)
@@ -170,8 +152,6 @@ enum err journal_propose(struct journal *j, uint16_t type, struct bytes payload,
     j->next_seq++;
     j->pending++;
     j->queue_len += len;
-    if (j->open->frames.len >= j->early_at && !j->dispatching)
-        submit_early(j);
     return ERR_ok;
 }
 
@@ -239,46 +219,56 @@ static void fail_from(struct journal *j, struct batch *b, size_t done_len)
     }
 }
 
-/* How far ahead of its commit a record is announced. */
-#define SOON 2
+/* So many records ahead of its commit a record is announced for the first time; the last step is
+ * that many records less the steps ahead, so that what it fetches has time to come. */
+#define SOON      8
+#define SOON_RING 16
 
-/* The record that is handed out SOON records after the next one. */
+_Static_assert(SOON > JOURNAL_SOON_STEPS && SOON < SOON_RING, "each step before the commit");
+
+/* Where the records are that are handed out next. */
 struct soon {
+    const uint8_t *frames[SOON_RING]; /* by their index in the batch */
+    const uint8_t *next;              /* of the record with this index */
     uint32_t index;
-    size_t at;
 };
 
 static void soon_step(const struct batch *b, struct soon *s)
 {
-    if (s->index < b->done)
-        s->at += FRAME_OVERHEAD + frame_u32(b->frames.p + s->at);
+    if (s->index >= b->done)
+        return;
+    s->frames[s->index % SOON_RING] = s->next;
+    s->next += FRAME_OVERHEAD + frame_u32(s->next);
     s->index++;
 }
 
-static struct soon soon_start(const struct journal *j, const struct batch *b)
+static void soon_start(const struct journal *j, const struct batch *b, struct soon *s)
 {
-    struct soon s = {j->done_count, j->done_len};
+    s->next = b->frames.p + j->done_len;
+    s->index = j->done_count;
     for (int i = 0; i < SOON; i++)
-        soon_step(b, &s);
-    return s;
+        soon_step(b, s);
 }
 
-static void soon_tell(const struct journal *j, const struct batch *b, const struct soon *s)
+static void soon_tell(const struct journal *j, const struct batch *b, struct soon *s)
 {
-    if (s->index >= b->done)
-        return;
-    const uint8_t *p = b->frames.p + s->at;
-    __builtin_prefetch(b->tickets[s->index]);
-    if (j->hooks.on_soon)
-        j->hooks.on_soon(j->hooks.ctx, frame_u16(p + 4),
-                         bytes_of(p + FRAME_HEADER_LEN, frame_u32(p)));
+    soon_step(b, s);
+    for (unsigned step = 0; step < JOURNAL_SOON_STEPS; step++) {
+        uint32_t index = j->done_count + SOON - step;
+        if (index >= b->done)
+            continue;
+        const uint8_t *p = s->frames[index % SOON_RING];
+        j->hooks.on_soon(j->hooks.ctx, step, frame_u16(p + 4),
+                         bytes_of(p + FRAME_HEADER_LEN, frame_u32(p)), b->tickets[index]);
+    }
 }
 
 /* Hands out the records of the first done batch, until it ends or `left` is used up. */
 static void dispatch_batch(struct journal *j, size_t *left)
 {
     struct batch *b = j->done;
-    struct soon soon = soon_start(j, b);
+    struct soon soon;
+    soon_start(j, b, &soon);
     while (*left > 0 && j->done_count < b->done) {
         const uint8_t *p = b->frames.p + j->done_len;
         struct journal_record record = {
@@ -289,8 +279,8 @@ static void dispatch_batch(struct journal *j, size_t *left)
         size_t len = FRAME_OVERHEAD + record.payload.len;
         void *ticket = b->tickets[j->done_count];
         ENSURE(record.seq == j->committed + 1);
-        soon_tell(j, b, &soon);
-        soon_step(b, &soon);
+        if (j->hooks.on_soon)
+            soon_tell(j, b, &soon);
         j->done_count++;
         j->done_len += len;
         j->bytes_since += len;

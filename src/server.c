@@ -206,9 +206,9 @@ static void on_stop(void *ctx)
 
 /*
  * The end of each turn: what was proposed goes to the disk before the sockets are written, so that
- * both work at once; the net added itself behind this. A turn that reads in steps is one batch,
- * unless that grows so large that the journal takes it early. What the disk has finished is told in
- * pieces, a step each, so that what is told to a socket is written while it is in the cache.
+ * both work at once; the net added itself behind this. A turn that reads in steps is one batch.
+ * What the disk has finished is told in pieces, a step each, so that what is told to a socket is
+ * written while it is in the cache.
  */
 static void turn_end(void *ctx)
 {
@@ -452,6 +452,13 @@ static void tell(void *ctx, const struct event *event, void *origin)
     hooks_note(s->hooks, event);
 }
 
+static void soon(void *ctx, const struct listener *l)
+{
+    struct server *s = ctx;
+
+    s->api_hooks.soon(s->api_hooks.ctx, l);
+}
+
 static struct hooks_options hooks_options_of(const struct server *s)
 {
     const struct config *c = s->config;
@@ -471,7 +478,7 @@ void server_wire(struct server *s)
                                                PASSWORD_COST_HIGH};
     struct net_options options = net_options_of(s);
     struct net_hooks net_hooks = api_net_hooks(&s->api);
-    struct engine_hooks engine_hooks = {.ctx = s, .tell = tell};
+    struct engine_hooks engine_hooks = {.ctx = s, .tell = tell, .soon = soon};
     struct hooks_options hooks_options = hooks_options_of(s);
 
     s->loop = loop_new();

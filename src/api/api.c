@@ -56,7 +56,7 @@ struct net_hooks api_net_hooks(struct api *a)
 
 struct engine_hooks api_engine_hooks(struct api *a)
 {
-    return (struct engine_hooks){.ctx = a, .tell = tell_event};
+    return (struct engine_hooks){.ctx = a, .tell = tell_event, .soon = tell_soon};
 }
 
 void api_stop(struct api *a)

@@ -94,6 +94,8 @@ void catchup_free(struct channel *ch);
 
 /* The engine's hook: renders an event once and hands it to everybody who sees it. */
 void tell_event(void *ctx, const struct event *event, void *origin);
+/* The same for what the listener's socket needs to be sent something. */
+void tell_soon(void *ctx, const struct listener *l);
 
 /* Sends the frame of a->body to the live sockets of a group's members, but `except` (a user) and
  * `origin` (a connection), either of which may be NULL. */

@@ -215,6 +215,13 @@ static void tell_commit(struct api *a, const struct event *event, void *origin)
     }
 }
 
+void tell_soon(void *ctx, const struct listener *l)
+{
+    (void)ctx;
+    if (l->live)
+        conn_prefetch(channel_of((struct listener *)(uintptr_t)l)->conn);
+}
+
 void tell_event(void *ctx, const struct event *event, void *origin)
 {
     struct api *a = ctx;

@@ -219,6 +219,31 @@ void map_prefetch(const struct map *m, uint64_t hash)
     prefetch_slot(&m->old, hash);
 }
 
+/* How many slots are looked at for an entry that is only to be fetched: a cache line's. */
+#define PREFETCH_SLOTS 8
+
+static bool prefetch_entry(const struct map_table *t, uint64_t hash)
+{
+    if (t->used == 0)
+        return false;
+    for (uint64_t n = 0; n < PREFETCH_SLOTS; n++) {
+        uint64_t slot = slot_get(t, (hash + n) & t->mask);
+        if (slot == 0)
+            return false;
+        if (((slot ^ hash) & ~ADDRESS_MASK) != 0 || !slot_is_entry(slot))
+            continue;
+        __builtin_prefetch(slot_entry(slot));
+        return true;
+    }
+    return false;
+}
+
+void map_prefetch_entry(const struct map *m, uint64_t hash)
+{
+    if (!prefetch_entry(&m->now, hash))
+        prefetch_entry(&m->old, hash);
+}
+
 /* Empties the next few slots of `old`; gives back each piece when its last slot is empty. */
 static void move_some(struct map *m)
 {

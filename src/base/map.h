@@ -57,6 +57,10 @@ void *map_find(const struct map *m, uint64_t hash, const void *key);
 /* Fetches the place of a key into the cache, for a find or add that follows some work later. */
 void map_prefetch(const struct map *m, uint64_t hash);
 
+/* Fetches the entry itself; its place should be in the cache by now. A guess, from the bits of the
+ * hash that stand there: it may fetch another entry, or none. */
+void map_prefetch_entry(const struct map *m, uint64_t hash);
+
 /* Adds `entry` (not NULL), whose hash is `hash` and whose key must not be in the map. */
 void map_add(struct map *m, uint64_t hash, void *entry);
 

@@ -52,10 +52,50 @@ static void engine_commit(void *ctx, const struct journal_record *record, void *
         p->done(p, err, record->seq);
 }
 
-static void engine_soon(void *ctx, uint16_t type, struct bytes payload)
+/*
+ * With thousands of users and groups none of what a message touches is in a cache, and it hangs
+ * together by pointers, so that each would be waited for after the other. So it is fetched in
+ * steps, a few messages ahead: what the model needs, then of the first members each the member, the
+ * user, the user's first listener, and what that one needs.
+ */
+#define SOON_MEMBERS 16u
+enum soon { SOON_MEMBER = MODEL_PREFETCH_STEPS, SOON_USER, SOON_LISTENER, SOON_TOLD, SOON_STEPS };
+
+_Static_assert((int)SOON_STEPS == JOURNAL_SOON_STEPS, "the journal announces as many steps");
+
+static void soon_member(const struct engine *e, unsigned step, const struct member *mb)
+{
+    switch ((enum soon)step) {
+    case SOON_MEMBER:
+        __builtin_prefetch(mb);
+        break;
+    case SOON_USER:
+        __builtin_prefetch(&mb->user->annotation);
+        break;
+    case SOON_LISTENER:
+        __builtin_prefetch(hub_first(mb->user));
+        break;
+    case SOON_TOLD:
+        if (hub_first(mb->user) != NULL)
+            e->hooks.soon(e->hooks.ctx, hub_first(mb->user));
+        break;
+    case SOON_STEPS:
+        break;
+    }
+}
+
+static void engine_soon(void *ctx, unsigned step, uint16_t type, struct bytes payload, void *ticket)
 {
     const struct engine *e = ctx;
-    model_prefetch(e->model, type, payload);
+
+    if (step == 0)
+        __builtin_prefetch(ticket);
+    const struct group *g = model_prefetch(e->model, step, type, payload);
+    if (g == NULL || step < SOON_MEMBER || e->hooks.soon == NULL)
+        return;
+    uint32_t count = g->active.count < SOON_MEMBERS ? g->active.count : SOON_MEMBERS;
+    for (uint32_t i = 0; i < count; i++)
+        soon_member(e, step, vec_at(&g->active, i));
 }
 
 static void engine_fail(void *ctx, void *ticket, enum err why)

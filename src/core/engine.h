@@ -10,6 +10,7 @@
 #ifndef CORE_ENGINE_H
 #define CORE_ENGINE_H
 
+#include "core/hub.h"
 #include "core/memory.h"
 #include "log/journal.h"
 #include "model/model.h"
@@ -33,6 +34,9 @@ struct engine_hooks {
     /* An event of a commit, live; `origin` is the proposal's, or NULL where it came from elsewhere.
      */
     void (*tell)(void *ctx, const struct event *event, void *origin);
+    /* This listener will be told of an event a moment later; a good time to prefetch what that
+     * takes. May be NULL. */
+    void (*soon)(void *ctx, const struct listener *l);
 };
 
 struct engine *engine_new(const struct engine_hooks *hooks);

@@ -78,16 +78,26 @@ const struct message *model_message_by_id(const struct model *m, const struct uu
     return map_find(&m->messages_by_id, uuid_hash(id), &(struct id_key){.m = m, .id = id});
 }
 
-/* The place of a new message's id is the one that is in no cache: the table is larger than any, and
- * the id is drawn at random. It stands behind the record's time. */
-void model_prefetch(const struct model *m, uint16_t type, struct bytes payload)
-{
+/* What both records of a message begin with (record.def). */
+struct post_head {
+    int64_t time;
     struct uuid id;
-    if ((type != RECORD_message_post && type != RECORD_message_send) ||
-        payload.len < sizeof(int64_t) + sizeof id)
-        return;
-    memcpy(&id, payload.p + sizeof(int64_t), sizeof id);
-    map_prefetch(&m->messages_by_id, uuid_hash(&id));
+    uint32_t group, author;
+};
+
+/* The place of a new message's id is in no cache: the table is larger than any, and the id is drawn
+ * at random. With many groups the group and its members are in none either. */
+const struct group *model_prefetch(const struct model *m, unsigned step, uint16_t type,
+                                   struct bytes payload)
+{
+    struct post_head head;
+
+    if ((type != RECORD_message_post && type != RECORD_message_send) || payload.len < sizeof head)
+        return NULL;
+    memcpy(&head, payload.p, sizeof head);
+    if (step == 0)
+        map_prefetch(&m->messages_by_id, uuid_hash(&head.id));
+    return state_prefetch_group(m, step, head.group, head.author);
 }
 
 const struct message *model_message_by_client_id(const struct model *m, const struct user *author,

@@ -125,6 +125,9 @@ void conn_upgrade(struct conn *c, const struct http_request *request);
  * or is no WebSocket. */
 void conn_send(struct conn *c, struct frame *f);
 
+/* Fetches into the cache what conn_send will touch. */
+void conn_prefetch(const struct conn *c);
+
 /* Bytes that wait to be written. */
 size_t conn_queued(const struct conn *c);
 

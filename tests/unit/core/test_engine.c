@@ -89,7 +89,7 @@ static struct asked ask(struct fixture *f, void *origin)
 
 static void open_engine(struct fixture *f)
 {
-    struct engine_hooks hooks = {f, on_tell};
+    struct engine_hooks hooks = {.ctx = f, .tell = on_tell};
     f->engine = engine_new(&hooks);
     assert_int_equal(engine_open_memory(f->engine, &f->memory), ERR_ok);
 }
@@ -389,7 +389,7 @@ static void test_disk_full(void **state)
 static void test_refuses(void **state)
 {
     struct fixture *f = *state;
-    struct engine_hooks hooks = {f, on_tell};
+    struct engine_hooks hooks = {.ctx = f, .tell = on_tell};
     struct engine *unopened = engine_new(&hooks);
     assert_int_equal(engine_refuses(unopened), ERR_shutting_down);
     engine_free(unopened);
@@ -438,7 +438,7 @@ static void test_unknown_record(void **state)
 {
     struct fixture *f = *state, g = {0};
     struct journal_hooks hooks = {.on_commit = ignore_commit, .on_fail = ignore_failure};
-    struct engine_hooks engine_hooks = {&g, on_tell};
+    struct engine_hooks engine_hooks = {.ctx = &g, .tell = on_tell};
     struct journal *j;
     struct buf payload = {0};
     struct record r = world_user_record(&f->ids, "anna");
@@ -497,7 +497,7 @@ static void test_files(void **state)
 {
     struct fixture *f = *state, g = {0};
     char dir[] = "/tmp/groups-chat-engine-XXXXXX";
-    struct engine_hooks hooks = {&g, on_tell};
+    struct engine_hooks hooks = {.ctx = &g, .tell = on_tell};
     struct journal_report report = {0};
 
     assert_non_null(mkdtemp(dir));

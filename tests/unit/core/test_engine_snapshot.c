@@ -42,7 +42,7 @@ static void on_snapshot(void *ctx, const struct engine_snapshot_result *result)
 
 static void open_engine(struct fixture *f)
 {
-    struct engine_hooks hooks = {f, on_tell};
+    struct engine_hooks hooks = {.ctx = f, .tell = on_tell};
     f->engine = engine_new(&hooks);
     engine_on_snapshot(f->engine, on_snapshot, f);
     if (f->dir == NULL) {
@@ -183,7 +183,7 @@ static void test_refusals(void **state)
 
     (void)state;
     crypto_init();
-    struct engine_hooks hooks = {&f, on_tell};
+    struct engine_hooks hooks = {.ctx = &f, .tell = on_tell};
     struct engine *unopened = engine_new(&hooks);
     assert_int_equal(engine_snapshot(unopened), ERR_shutting_down);
     assert_int_equal(engine_bytes_since_snapshot(unopened), 0);
@@ -215,7 +215,7 @@ static void test_damaged_in_memory(void **state)
     snapshot(&f);
     engine_free(f.engine);
     f.memory.snapshot[f.memory.snapshot_len / 2] ^= 4;
-    struct engine_hooks hooks = {&f, on_tell};
+    struct engine_hooks hooks = {.ctx = &f, .tell = on_tell};
     f.engine = engine_new(&hooks);
     assert_int_equal(engine_open_memory(f.engine, &f.memory), ERR_damaged);
     assert_int_equal(model_user_count(engine_model(f.engine)), 0);
