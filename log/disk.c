@@ -104,7 +104,8 @@ static void write_batch(struct disk *d)
     size_t done;
     d->offered = NULL;
     unlock(d);
-    b->why = writer_append(w, b->frames.p, b->frames.len, d->sync == JOURNAL_SYNC_ALWAYS, &done);
+    b->why = writer_append(w, b->frames.p, b->frames.len, b->count, d->sync == JOURNAL_SYNC_ALWAYS,
+                           &done);
     b->done = b->why == ERR_ok ? b->count : count_records(b->frames.p, done);
     atomic_store(&d->synced_seq, w->synced_seq);
     atomic_store_explicit(&d->segment, w->header.number, memory_order_relaxed);

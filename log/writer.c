@@ -149,31 +149,36 @@ static enum err write_part(struct writer *w, const uint8_t *p, size_t len, bool 
     return sync ? writer_sync(w) : ERR_ok;
 }
 
-/* How many bytes of whole records, of the `len` there are, fit into `room`; counts them. */
-static size_t fitting(const uint8_t *p, size_t len, uint64_t room, uint64_t *records)
+/* How many bytes of whole records, of the `count` in `len`, fit into `room`; *records says how many
+ * these are. Mostly it is all, and then none is looked at. */
+static size_t fitting(const uint8_t *p, size_t len, uint32_t count, uint64_t room,
+                      uint32_t *records)
 {
     size_t at = 0;
-    *records = 0;
-    while (at < len) {
+    *records = count;
+    if (len <= room)
+        return len;
+    for (*records = 0; *records < count; (*records)++) {
         size_t next = at + FRAME_OVERHEAD + frame_u32(p + at);
         if (next > room)
             break;
         at = next;
-        (*records)++;
     }
     return at;
 }
 
-enum err writer_append(struct writer *w, const uint8_t *p, size_t len, bool sync, size_t *done)
+enum err writer_append(struct writer *w, const uint8_t *p, size_t len, uint32_t count, bool sync,
+                       size_t *done)
 {
     *done = 0;
     while (*done < len) {
         if (w->failed)
             return ERR_read_only;
         /* The mark of a clean close must always fit. */
-        uint64_t room = w->pages.size - w->pages.at, records;
+        uint64_t room = w->pages.size - w->pages.at;
+        uint32_t records;
         room = room < FRAME_HEADER_LEN ? 0 : room - FRAME_HEADER_LEN;
-        size_t part = fitting(p + *done, len - *done, room, &records);
+        size_t part = fitting(p + *done, len - *done, count, room, &records);
         if (part == 0 || w->manifest_due) {
             if (part == 0)
                 w->wanted = FRAME_OVERHEAD + (uint64_t)frame_u32(p + *done);
@@ -187,6 +192,7 @@ enum err writer_append(struct writer *w, const uint8_t *p, size_t len, bool sync
             return e;
         *done += part;
         w->next_seq += records;
+        count -= records;
         if (!w->dirty)
             w->synced_seq = w->next_seq;
         memcpy(w->chain.b, p + *done - FRAME_CHAIN_LEN, FRAME_CHAIN_LEN);

@@ -52,11 +52,12 @@ enum err writer_init(struct writer *w, int dir, uint64_t segment_size, bool dire
                      const struct recovered *r, struct journal_report *report);
 
 /*
- * Writes whole records, rolling to the next segment as they fill up; `sync` makes each part
+ * Writes `count` whole records, rolling to the next segment as they fill up; `sync` makes each part
  * durable. *done is the number of bytes that count: all of `len` with ERR_ok. ERR_disk_full: the
  * others are not on disk, ask writer_probe. ERR_read_only: for ever.
  */
-enum err writer_append(struct writer *w, const uint8_t *p, size_t len, bool sync, size_t *done);
+enum err writer_append(struct writer *w, const uint8_t *p, size_t len, uint32_t count, bool sync,
+                       size_t *done);
 
 /* fdatasync of what was written; ERR_read_only where that fails. */
 enum err writer_sync(struct writer *w);
