@@ -54,13 +54,13 @@ WARN     := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing
 CPPFLAGS := -D_GNU_SOURCE -DGROUPS_CHAT_VERSION='"$(VERSION)"' -I. -Isrc
 CFLAGS   := -std=gnu11 $(OPTIMIZE) -g -fno-strict-aliasing -pthread $(WARN) $(WERROR) $(SANFLAGS)
 LDFLAGS  := -pthread $(SANFLAGS)
-LIBS     := -lev -lhttp_parser -lwslay -lb2 -lsodium -lutf8proc -linih
+LIBS     := -lev -lhttp_parser -lwslay -lsodium -lutf8proc -linih
 
 # ---- what is installed, and why ---------------------------------------------------------------
 
-PACKAGES_BUILD := gcc libc6-dev make libev-dev libhttp-parser-dev libwslay-dev libb2-dev \
+PACKAGES_BUILD := gcc libc6-dev make libev-dev libhttp-parser-dev libwslay-dev \
                   libsodium-dev libutf8proc-dev libinih-dev libcurl4-openssl-dev ca-certificates
-PACKAGES_TEST  := curl openssl libcmocka-dev libjansson-dev libjsmn-dev uuid-dev python3 python3-pytest python3-requests \
+PACKAGES_TEST  := curl openssl libcmocka-dev libjansson-dev libjsmn-dev uuid-dev libb2-dev python3 python3-pytest python3-requests \
                   python3-pytest-xdist python3-pytest-timeout python3-websockets python3-hypothesis \
                   python3-jsonschema python3-yaml
 PACKAGES_CHECK := clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm-14 valgrind \
@@ -170,7 +170,7 @@ UNIT_BINS := $(foreach r,$(ROOMS),$(call unit_bin,$(r))) $(UNIT_TOP)
 define unit_rule
 $(call unit_bin,$(1)): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call lib,$(NEEDS_$(1)))
 	@mkdir -p $$(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $$@ $$^ $(LIBS) -lcmocka -ljansson -luuid
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $$^ $(LIBS) -lcmocka -ljansson -luuid -lb2
 .PHONY: unit-$(1)
 unit-$(1): $(call unit_bin,$(1))
 	@$(EACH) $$^
@@ -264,7 +264,7 @@ crash: $(BUILD)/groups-chat
 
 # The whole below a simulated disk, without threads and without a clock: tests/sim/sim.c says how.
 SIM_OBJ   := $(call obj,$(wildcard tests/sim/*.c))
-SIM_CALLS := readdir closedir poll sched_yield pthread_join pthread_mutex_lock pthread_cond_wait \
+SIM_CALLS := readdir closedir poll pthread_join pthread_mutex_lock pthread_cond_wait \
              pthread_cond_signal pthread_cond_broadcast clock_wall_ms clock_mono_ms crypto_random \
              uuid_random
 SEEDS     ?= 1

@@ -1,35 +1,37 @@
 #include "base/hash.h"
 
-#include <blake2.h>
+#include <sodium/crypto_generichash_blake2b.h>
 
 #include "base/ensure.h"
 
-_Static_assert(sizeof(struct hash) >= sizeof(blake2b_state), "struct hash must hold libb2's state");
-_Static_assert(sizeof(struct hash) - sizeof(blake2b_state) < sizeof(uint64_t),
-               "struct hash should be no larger than libb2's state");
-_Static_assert(_Alignof(struct hash) >= _Alignof(blake2b_state), "aligned as libb2's state");
+_Static_assert(sizeof((struct hash *)0)->opaque == sizeof(crypto_generichash_blake2b_state),
+               "struct hash must hold libsodium's state");
+_Static_assert(offsetof(struct hash, opaque) == 0, "aligned as the struct is");
+_Static_assert(_Alignof(struct hash) >= _Alignof(crypto_generichash_blake2b_state),
+               "aligned as libsodium's state");
 
-static blake2b_state *state(struct hash *h)
+static crypto_generichash_blake2b_state *state(struct hash *h)
 {
-    return (blake2b_state *)(void *)h;
+    return (crypto_generichash_blake2b_state *)(void *)h->opaque;
 }
 
 void hash_init(struct hash *h, size_t out_len)
 {
-    ENSURE(out_len >= 1 && out_len <= BLAKE2B_OUTBYTES);
-    ENSURE(blake2b_init(state(h), out_len) == 0);
+    ENSURE(out_len >= 1 && out_len <= crypto_generichash_blake2b_BYTES_MAX);
+    h->out_len = out_len;
+    ENSURE(crypto_generichash_blake2b_init(state(h), NULL, 0, out_len) == 0);
 }
 
 void hash_add(struct hash *h, const void *p, size_t len)
 {
     if (len == 0)
         return;
-    ENSURE(blake2b_update(state(h), p, len) == 0);
+    ENSURE(crypto_generichash_blake2b_update(state(h), p, len) == 0);
 }
 
 void hash_final(struct hash *h, uint8_t *out)
 {
-    ENSURE(blake2b_final(state(h), out, state(h)->outlen) == 0);
+    ENSURE(crypto_generichash_blake2b_final(state(h), out, h->out_len) == 0);
 }
 
 void hash_bytes(struct bytes in, uint8_t *out, size_t out_len)

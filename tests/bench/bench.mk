@@ -29,7 +29,7 @@ $(BENCH_STATE): $(call obj,tests/bench/state.c) $(call lib,model log base)
 $(BENCH_EYE): $(call obj,tests/bench/witness.c) $(call lib,base)
 $(BENCH_BINS):
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lb2 -lsodium -lutf8proc
+	$(CC) $(LDFLAGS) -o $@ $^ -lsodium -lutf8proc
 
 .PHONY: bench bench-quick bench-build
 bench-build: $(BENCH_BINS)

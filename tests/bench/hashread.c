@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/crypto.h"
 #include "base/ensure.h"
 #include "base/hash.h"
 
@@ -49,6 +50,7 @@ int main(int argc, char **argv)
     uint64_t bytes = 0, ns = 0;
     uint8_t *chunk = xmalloc(CHUNK), digest[DIGEST_LEN];
 
+    crypto_init();
     for (int i = 1; i < argc; i++) {
         int file = open(argv[i], O_RDONLY | O_CLOEXEC);
         struct hash h;

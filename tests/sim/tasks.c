@@ -229,7 +229,6 @@ int __wrap_pthread_cond_signal(pthread_cond_t *cond);
 int __wrap_pthread_cond_broadcast(pthread_cond_t *cond);
 int __wrap_pthread_join(pthread_t thread, void **result);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
-int __wrap_sched_yield(void);
 int64_t __wrap_clock_wall_ms(void);
 int64_t __wrap_clock_mono_ms(void);
 void __wrap_crypto_random(void *out, size_t len);
@@ -310,13 +309,6 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
     }
     fds->revents = POLLIN;
     return 1;
-}
-
-int __wrap_sched_yield(void)
-{
-    if (!current && rng_percent(50))
-        tasks_run();
-    return 0;
 }
 
 int64_t __wrap_clock_wall_ms(void)

@@ -4,7 +4,7 @@
  * A thread that log/ starts (through sys.thread_start) becomes a task with a stack of its own. It
  * runs when the main task, which is the loop thread and the world around it, lets it, until it
  * blocks or until a call of the simulated disk gives way. What blocks in the C library (locks,
- * conditions, joins, poll, sched_yield) and what reads a clock or random bytes is replaced when
+ * conditions, joins, poll) and what reads a clock or random bytes is replaced when
  * the program is linked (-Wl,--wrap): so every interleaving comes from the seed. A wake-up that is
  * forgotten is found: where the main task waits and nobody can run, the simulation fails.
  */
