@@ -1,6 +1,9 @@
 /*
  * ws: WebSocket messages in (RFC 6455). The only user of wslay, through its frame level.
  *
+ * Almost all that comes are texts that are whole in one frame. For those there is nothing left that
+ * wslay could do once their header is judged; all else goes through it.
+ *
  * wslay's event level carries 8 KiB a context, allocates what a header declares and checks a close
  * reason piece by piece, so we take its frame level only, and take the mask off ourselves;
  * messages, control frames, UTF-8 and limits are decided here. One wslay context serves all
