@@ -219,76 +219,52 @@ static void fail_from(struct journal *j, struct batch *b, size_t done_len)
     }
 }
 
-/* So many records ahead of its commit a record is announced for the first time; the last step is
- * that many records less the steps ahead, so that what it fetches has time to come. */
-#define SOON      8
-#define SOON_RING 16
-
-_Static_assert(SOON > JOURNAL_SOON_STEPS && SOON < SOON_RING, "each step before the commit");
-
-/* Where the records are that are handed out next. */
-struct soon {
-    const uint8_t *frames[SOON_RING]; /* by their index in the batch */
-    const uint8_t *next;              /* of the record with this index */
-    uint32_t index;
-};
-
-static void soon_step(const struct batch *b, struct soon *s)
+/* Reads the next records of the first done batch, as far as `records` has room and `len` more bytes
+ * of payloads and overhead begin; returns how many, and announces them. */
+static uint32_t read_next(const struct journal *j, struct journal_record *records, size_t len)
 {
-    if (s->index >= b->done)
-        return;
-    s->frames[s->index % SOON_RING] = s->next;
-    s->next += FRAME_OVERHEAD + frame_u32(s->next);
-    s->index++;
-}
-
-static void soon_start(const struct journal *j, const struct batch *b, struct soon *s)
-{
-    s->next = b->frames.p + j->done_len;
-    s->index = j->done_count;
-    for (int i = 0; i < SOON; i++)
-        soon_step(b, s);
-}
-
-static void soon_tell(const struct journal *j, const struct batch *b, struct soon *s)
-{
-    soon_step(b, s);
-    for (unsigned step = 0; step < JOURNAL_SOON_STEPS; step++) {
-        uint32_t index = j->done_count + SOON - step;
-        if (index >= b->done)
-            continue;
-        const uint8_t *p = s->frames[index % SOON_RING];
-        j->hooks.on_soon(j->hooks.ctx, step, frame_u16(p + 4),
-                         bytes_of(p + FRAME_HEADER_LEN, frame_u32(p)), b->tickets[index]);
+    const struct batch *b = j->done;
+    const uint8_t *p = b->frames.p + j->done_len;
+    uint32_t count = 0, left = b->done - j->done_count;
+    for (size_t sum = 0; count < JOURNAL_SOON_MAX && count < left && sum < len; count++) {
+        records[count] = (struct journal_record){
+            .seq = frame_u64(p + 8),
+            .type = frame_u16(p + 4),
+            .payload = bytes_of(p + FRAME_HEADER_LEN, frame_u32(p)),
+        };
+        p += FRAME_OVERHEAD + records[count].payload.len;
+        sum += FRAME_OVERHEAD + records[count].payload.len;
     }
+    if (j->hooks.on_soon)
+        j->hooks.on_soon(j->hooks.ctx, records, b->tickets + j->done_count, count);
+    return count;
+}
+
+static void commit(struct journal *j, const struct journal_record *record, void *ticket)
+{
+    size_t len = FRAME_OVERHEAD + record->payload.len;
+    ENSURE(record->seq == j->committed + 1);
+    j->done_count++;
+    j->done_len += len;
+    j->bytes_since += len;
+    j->committed = record->seq;
+    j->pending--;
+    j->queue_len -= len;
+    j->hooks.on_commit(j->hooks.ctx, record, ticket);
 }
 
 /* Hands out the records of the first done batch, until it ends or `left` is used up. */
 static void dispatch_batch(struct journal *j, size_t *left)
 {
     struct batch *b = j->done;
-    struct soon soon;
-    soon_start(j, b, &soon);
     while (*left > 0 && j->done_count < b->done) {
-        const uint8_t *p = b->frames.p + j->done_len;
-        struct journal_record record = {
-            .seq = frame_u64(p + 8),
-            .type = frame_u16(p + 4),
-            .payload = bytes_of(p + FRAME_HEADER_LEN, frame_u32(p)),
-        };
-        size_t len = FRAME_OVERHEAD + record.payload.len;
-        void *ticket = b->tickets[j->done_count];
-        ENSURE(record.seq == j->committed + 1);
-        if (j->hooks.on_soon)
-            soon_tell(j, b, &soon);
-        j->done_count++;
-        j->done_len += len;
-        j->bytes_since += len;
-        j->committed = record.seq;
-        j->pending--;
-        j->queue_len -= len;
+        struct journal_record records[JOURNAL_SOON_MAX];
+        size_t before = j->done_len;
+        uint32_t count = read_next(j, records, *left);
+        for (uint32_t i = 0; i < count; i++)
+            commit(j, &records[i], b->tickets[j->done_count]);
+        size_t len = j->done_len - before;
         *left -= len < *left ? len : *left;
-        j->hooks.on_commit(j->hooks.ctx, &record, ticket);
     }
     if (j->done_count > 0)
         memcpy(j->committed_chain.b, b->frames.p + j->done_len - FRAME_CHAIN_LEN, FRAME_CHAIN_LEN);

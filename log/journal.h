@@ -58,8 +58,7 @@ struct journal_progress {
     uint64_t records;           /* of segments that were handed on, so far */
 };
 
-/* The steps of on_soon are 0 to this - 1. */
-#define JOURNAL_SOON_STEPS 7
+#define JOURNAL_SOON_MAX 16
 
 struct journal_hooks {
     void *ctx;
@@ -91,11 +90,11 @@ struct journal_hooks {
      * failure; the journal goes on as before), ERR_shutting_down. From journal_dispatch and
      * journal_close. `why` is borrowed for the call and "" with ERR_ok. */
     void (*on_snapshot)(void *ctx, enum err err, uint64_t seq, uint64_t bytes, const char *why);
-    /* A record that on_commit gets a moment later: a good time to prefetch. It is told again
-     * before each of the commits that follow, JOURNAL_SOON_STEPS times in all, so that a step can
-     * fetch what the step before has made known. `ticket` is that of the proposal, and lives. Live
-     * only; the first records of a batch miss some steps, or all. */
-    void (*on_soon)(void *ctx, unsigned step, uint16_t type, struct bytes payload, void *ticket);
+    /* These records, `count` <= JOURNAL_SOON_MAX of them with their tickets, are what on_commit
+     * gets next: a good time to prefetch, for all at once. Each is announced once. Live only. Must
+     * not call anything of this header. */
+    void (*on_soon)(void *ctx, const struct journal_record *records, void *const *tickets,
+                    uint32_t count);
     /* A segment is about to be read, at a start or in a scan: its file's name within the journal's
      * directory, number, first record, and bytes. */
     void (*on_segment)(void *ctx, const char *name, uint64_t number, uint64_t first_seq,

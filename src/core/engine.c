@@ -54,48 +54,61 @@ static void engine_commit(void *ctx, const struct journal_record *record, void *
 
 /*
  * With thousands of users and groups none of what a message touches is in a cache, and it hangs
- * together by pointers, so that each would be waited for after the other. So it is fetched in
- * steps, a few messages ahead: what the model needs, then of the first members each the member, the
- * user, the user's first listener, and what that one needs.
+ * together by pointers, so that each would be waited for after the other. So it is fetched for some
+ * messages at once, in steps, each of which looks at what the one before has fetched: what the
+ * model needs, then of the first members each the member, the user, the user's first listener, and
+ * what that one needs.
  */
-#define SOON_MEMBERS 16u
-enum soon { SOON_MEMBER = MODEL_PREFETCH_STEPS, SOON_USER, SOON_LISTENER, SOON_TOLD, SOON_STEPS };
+#define SOON_MEMBERS 16u /* of a group */
 
-_Static_assert((int)SOON_STEPS == JOURNAL_SOON_STEPS, "the journal announces as many steps");
+struct soon {
+    const struct member *members[JOURNAL_SOON_MAX * SOON_MEMBERS];
+    uint32_t count;
+};
 
-static void soon_member(const struct engine *e, unsigned step, const struct member *mb)
+static void soon_add_members(struct soon *s, const struct group *g)
 {
-    switch ((enum soon)step) {
-    case SOON_MEMBER:
-        __builtin_prefetch(mb);
-        break;
-    case SOON_USER:
-        __builtin_prefetch(&mb->user->annotation);
-        break;
-    case SOON_LISTENER:
-        __builtin_prefetch(hub_first(mb->user));
-        break;
-    case SOON_TOLD:
-        if (hub_first(mb->user) != NULL)
-            e->hooks.soon(e->hooks.ctx, hub_first(mb->user));
-        break;
-    case SOON_STEPS:
-        break;
+    for (uint32_t i = 0; i < g->active.count && i < SOON_MEMBERS; i++) {
+        s->members[s->count] = vec_at(&g->active, i);
+        __builtin_prefetch(s->members[s->count++]);
     }
 }
 
-static void engine_soon(void *ctx, unsigned step, uint16_t type, struct bytes payload, void *ticket)
+static void soon_tell(const struct engine *e, const struct soon *s)
+{
+    for (uint32_t i = 0; i < s->count; i++)
+        __builtin_prefetch(&s->members[i]->user->annotation);
+    for (uint32_t i = 0; i < s->count; i++)
+        __builtin_prefetch(hub_first(s->members[i]->user));
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct listener *l = hub_first(s->members[i]->user);
+        if (l != NULL)
+            e->hooks.soon(e->hooks.ctx, l);
+    }
+}
+
+static void engine_soon(void *ctx, const struct journal_record *records, void *const *tickets,
+                        uint32_t count)
 {
     const struct engine *e = ctx;
+    const struct group *before = NULL;
+    struct soon soon;
 
-    if (step == 0)
-        __builtin_prefetch(ticket);
-    const struct group *g = model_prefetch(e->model, step, type, payload);
-    if (g == NULL || step < SOON_MEMBER || e->hooks.soon == NULL)
-        return;
-    uint32_t count = g->active.count < SOON_MEMBERS ? g->active.count : SOON_MEMBERS;
     for (uint32_t i = 0; i < count; i++)
-        soon_member(e, step, vec_at(&g->active, i));
+        __builtin_prefetch(tickets[i]);
+    for (unsigned step = 0; step < MODEL_PREFETCH_STEPS; step++)
+        for (uint32_t i = 0; i < count; i++)
+            model_prefetch(e->model, step, records[i].type, records[i].payload);
+    if (e->hooks.soon == NULL)
+        return;
+    soon.count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct group *g = model_told_of(e->model, records[i].type, records[i].payload);
+        if (g != NULL && g != before)
+            soon_add_members(&soon, g);
+        before = g;
+    }
+    soon_tell(e, &soon);
 }
 
 static void engine_fail(void *ctx, void *ticket, enum err why)

@@ -77,7 +77,6 @@ struct member *state_member(const struct model *m, const struct group *g, const 
     return map_find(&m->members, member_hash(g->number, u->number), &key);
 }
 
-/* The first line of a member tells whose it is, the second has the marks. */
 #define LINE 64
 
 static void prefetch_whole(const void *p, size_t size)
@@ -93,30 +92,27 @@ static void prefetch_end(const struct vec *v)
         __builtin_prefetch(vec_place(v, v->count));
 }
 
-const struct group *state_prefetch_group(const struct model *m, unsigned step, uint32_t group,
-                                         uint32_t user)
+void state_prefetch_group(const struct model *m, unsigned step, uint32_t group, uint32_t user)
 {
     const struct group *g;
 
     if (group == 0 || group > m->groups.count)
-        return NULL;
+        return;
     switch (step) {
     case 0:
         __builtin_prefetch(vec_place(&m->groups, group - 1));
-        return NULL;
+        map_prefetch(&m->members, member_hash(group, user));
+        break;
     case 1:
         prefetch_whole(vec_at(&m->groups, group - 1), sizeof *g);
-        map_prefetch(&m->members, member_hash(group, user));
-        return NULL;
+        map_prefetch_entry(&m->members, member_hash(group, user));
+        break;
     case 2:
         g = vec_at(&m->groups, group - 1);
-        map_prefetch_entry(&m->members, member_hash(group, user));
         prefetch_end(&g->messages);
         if (g->active.count > 0)
             __builtin_prefetch(vec_place(&g->active, 0));
-        return g;
-    default:
-        return vec_at(&m->groups, group - 1);
+        break;
     }
 }
 

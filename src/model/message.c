@@ -1,6 +1,8 @@
 /*
  * message: messages, and how far each member has got with them.
  */
+#include <endian.h>
+
 #include "base/crypto.h"
 #include "base/ensure.h"
 #include "model/state.h"
@@ -85,19 +87,34 @@ struct post_head {
     uint32_t group, author;
 };
 
+static bool read_head(uint16_t type, struct bytes payload, struct post_head *head)
+{
+    if ((type != RECORD_message_post && type != RECORD_message_send) || payload.len < sizeof *head)
+        return false;
+    memcpy(head, payload.p, sizeof *head);
+    head->group = le32toh(head->group);
+    head->author = le32toh(head->author);
+    return true;
+}
+
 /* The place of a new message's id is in no cache: the table is larger than any, and the id is drawn
  * at random. With many groups the group and its members are in none either. */
-const struct group *model_prefetch(const struct model *m, unsigned step, uint16_t type,
-                                   struct bytes payload)
+void model_prefetch(const struct model *m, unsigned step, uint16_t type, struct bytes payload)
 {
     struct post_head head;
 
-    if ((type != RECORD_message_post && type != RECORD_message_send) || payload.len < sizeof head)
-        return NULL;
-    memcpy(&head, payload.p, sizeof head);
+    if (!read_head(type, payload, &head))
+        return;
     if (step == 0)
         map_prefetch(&m->messages_by_id, uuid_hash(&head.id));
-    return state_prefetch_group(m, step, head.group, head.author);
+    state_prefetch_group(m, step, head.group, head.author);
+}
+
+const struct group *model_told_of(const struct model *m, uint16_t type, struct bytes payload)
+{
+    struct post_head head;
+
+    return read_head(type, payload, &head) ? model_group(m, head.group) : NULL;
 }
 
 const struct message *model_message_by_client_id(const struct model *m, const struct user *author,

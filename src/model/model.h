@@ -386,12 +386,12 @@ const struct group *model_group(const struct model *m, uint32_t number);
 const struct group *model_group_by_id(const struct model *m, const struct uuid *id);
 const struct message *model_message_by_id(const struct model *m, const struct uuid *id);
 /* Fetches into the cache what model_commit will need for this record, some work before: in steps
- * from 0 to MODEL_PREFETCH_STEPS - 1, each of which looks only at what the one before has fetched.
- * Afterwards the group whose members will be told, whose `active` is in the cache; NULL: none, or
- * not yet. */
+ * from 0 to MODEL_PREFETCH_STEPS - 1, each of which looks at what the one before has fetched. */
 #define MODEL_PREFETCH_STEPS 3
-const struct group *model_prefetch(const struct model *m, unsigned step, uint16_t type,
-                                   struct bytes payload);
+void model_prefetch(const struct model *m, unsigned step, uint16_t type, struct bytes payload);
+/* The group whose members will be told of this record, which may yet be refused; its `active` was
+ * fetched. NULL: none, or a record of which nothing is fetched. */
+const struct group *model_told_of(const struct model *m, uint16_t type, struct bytes payload);
 const struct message *model_message_by_client_id(const struct model *m, const struct user *author,
                                                  struct bytes client_id);
 /* The direct group of these two. */

@@ -256,11 +256,10 @@ void state_free_message(struct model *m, struct message *msg);
 void state_forget_message(struct model *m, struct message *msg);
 /* The same of one that does not count any more. */
 void state_drop_message(struct model *m, struct message *msg);
-/* group.c: of a group and one of its members, by their numbers: step 0 fetches where they stand, 1
- * the group and the member's place, 2 the member and the ends of the group's lists. The group, from
- * step 2 on; NULL where there is none. */
-const struct group *state_prefetch_group(const struct model *m, unsigned step, uint32_t group,
-                                         uint32_t user);
+/* group.c: of a group and one of its members, by their numbers, where there is such a group: step 0
+ * fetches where they stand, 1 the group and the member's place, 2 the member and where the group's
+ * lists are read and added to. */
+void state_prefetch_group(const struct model *m, unsigned step, uint32_t group, uint32_t user);
 /* Fetches the message's places in the tables into the cache. */
 void state_prefetch_message(const struct model *m, const struct message *msg);
 

@@ -16,47 +16,52 @@ static void open_memory(struct journal_memory *memory, struct seen *seen)
     assert_int_equal(journal_open_memory(memory, &hooks, &seen->journal), ERR_ok);
 }
 
-/* What was announced of each record, in steps. */
+/* How many records were announced. */
 struct soon_seen {
     struct seen seen; /* first: what else is heard goes there */
-    int first;        /* records below may have missed their first steps */
-    unsigned steps[SEEN_MAX];
+    size_t told;
 };
 
-static void note_soon(void *ctx, unsigned step, uint16_t type, struct bytes payload, void *ticket)
+static void note_soon(void *ctx, const struct journal_record *records, void *const *tickets,
+                      uint32_t count)
 {
     struct soon_seen *s = ctx;
-    assert_in_range(type, s->seen.count + 1, SEEN_MAX - 1); /* not committed yet */
-    assert_int_equal(payload.len, 10 * (size_t)type);
-    assert_int_equal(payload.p[payload.len - 1], seen_byte(type, payload.len - 1));
-    assert_ptr_equal(ticket, &seen_tickets[type]);
-    if (s->steps[type] == 0 && type < s->first)
-        s->steps[type] = step;
-    assert_int_equal(s->steps[type], step); /* one after the other, each once */
-    s->steps[type]++;
+    assert_int_equal(s->told, s->seen.count); /* what was announced was all committed */
+    assert_in_range(count, 1, JOURNAL_SOON_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        int id = (int)++s->told;
+        struct bytes payload = records[i].payload;
+        assert_int_equal(records[i].seq, id);
+        assert_int_equal(records[i].type, id);
+        assert_int_equal(payload.len, 10 * id);
+        assert_int_equal(payload.p[payload.len - 1], seen_byte(id, payload.len - 1));
+        assert_ptr_equal(tickets[i], &seen_tickets[id]);
+    }
 }
 
-/* A record is announced in all steps, each at another commit, also where it is dispatched in
- * pieces; the first of a batch have nobody before them. */
-static void announces_in_steps(void **state)
+/* Each record is announced once, before it is committed, also where they are dispatched in pieces
+ * of all lengths; and nothing is announced beyond a piece. */
+static void announces_what_comes(void **state)
 {
     (void)state;
-    enum { FIRST = 12, COUNT = 40 };
-    struct journal_memory memory = {0};
-    struct soon_seen s = {.first = FIRST};
-    struct journal_hooks hooks = seen_hooks(&s.seen);
-    hooks.on_soon = note_soon;
-    assert_int_equal(journal_open_memory(&memory, &hooks, &s.seen.journal), ERR_ok);
-    for (int id = 1; id <= COUNT; id++)
-        seen_propose(&s.seen, id, 10 * (size_t)id);
-    journal_submit(s.seen.journal);
-    while (journal_dispatch(s.seen.journal, 1000))
-        assert_in_range(s.seen.count, 1, COUNT - 1);
-    seen_check(&s.seen, 1, COUNT, true);
-    for (int id = FIRST; id <= COUNT; id++)
-        assert_int_equal(s.steps[id], JOURNAL_SOON_STEPS);
-    journal_close(s.seen.journal);
-    journal_memory_release(&memory);
+    enum { COUNT = 50 };
+    for (size_t piece = 1; piece < 3000; piece += 97) {
+        struct journal_memory memory = {0};
+        struct soon_seen s = {0};
+        struct journal_hooks hooks = seen_hooks(&s.seen);
+        hooks.on_soon = note_soon;
+        assert_int_equal(journal_open_memory(&memory, &hooks, &s.seen.journal), ERR_ok);
+        for (int id = 1; id <= COUNT; id++)
+            seen_propose(&s.seen, id, 10 * (size_t)id);
+        journal_submit(s.seen.journal);
+        while (journal_dispatch(s.seen.journal, piece))
+            assert_int_equal(s.told, s.seen.count);
+        seen_check(&s.seen, 1, COUNT, true);
+        assert_int_equal(s.told, COUNT);
+        journal_close(s.seen.journal);
+        journal_memory_release(&memory);
+        seen_release(&s.seen);
+    }
 }
 
 static void commits_in_order(void **state)
@@ -247,7 +252,7 @@ int main(void)
 {
     crypto_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(announces_in_steps),
+        cmocka_unit_test(announces_what_comes),
         cmocka_unit_test(commits_in_order),
         cmocka_unit_test(fails_the_nth_and_all_behind),
         cmocka_unit_test(hands_out_in_pieces),
