@@ -31,21 +31,53 @@
 #define PIECE_SHIFT  13
 #define MOVE_SLOTS   8
 #define SLOT_REMOVED 1
-#define ADDRESS_BITS 48
+
+/*
+ * A slot holds what most searches and moves need, so that they touch no entry, each of which may be
+ * in no cache. The lowest 45 bits are the address without its last three. Above them are 4 bits
+ * that say how many slots behind its place the entry stands, FAR_MAX for so many or more. Above
+ * those are the bits 13 to 27 of the hash: of a table whose slots have at least 13 bits and at most
+ * 27, that is all of the hash which, with the place, a table of twice its size needs.
+ */
+#define ADDRESS_BITS 45
 #define ADDRESS_MASK ((UINT64_C(1) << ADDRESS_BITS) - 1)
+#define ADDRESS_STEP 3
+#define FAR_BITS     4
+#define FAR_MAX      ((1u << FAR_BITS) - 1)
+#define TAG_SHIFT    (ADDRESS_BITS + FAR_BITS)
+#define TAG_BITS     (64 - TAG_SHIFT)
+#define TAG_FROM     PIECE_SHIFT
 
 _Static_assert(PIECE_SLOTS == 1 << PIECE_SHIFT, "one size");
 _Static_assert(PIECE_SLOTS * sizeof(uint64_t) == BLOCK_BYTES, "a piece is a block");
-_Static_assert(sizeof(void *) == 8, "a slot holds an address and 16 bits of hash");
+_Static_assert(sizeof(void *) == 8 && ADDRESS_BITS + ADDRESS_STEP == 48, "addresses have 48 bits");
 
-static uint64_t slot_of(void *entry, uint64_t hash)
+static uint64_t slot_of(void *entry, uint64_t hash, uint64_t far)
 {
-    return (uint64_t)(uintptr_t)entry | (hash & ~ADDRESS_MASK);
+    return (uint64_t)(uintptr_t)entry >> ADDRESS_STEP |
+           (far < FAR_MAX ? far : FAR_MAX) << ADDRESS_BITS | hash >> TAG_FROM << TAG_SHIFT;
 }
 
 static void *slot_entry(uint64_t slot)
 {
-    return (void *)(uintptr_t)(slot & ADDRESS_MASK);
+    return (void *)(uintptr_t)((slot & ADDRESS_MASK) << ADDRESS_STEP);
+}
+
+static uint64_t slot_far(uint64_t slot)
+{
+    return slot >> ADDRESS_BITS & FAR_MAX;
+}
+
+static uint64_t slot_with_far(uint64_t slot, uint64_t far)
+{
+    return (slot & ~((uint64_t)FAR_MAX << ADDRESS_BITS)) | (far < FAR_MAX ? far : FAR_MAX)
+                                                               << ADDRESS_BITS;
+}
+
+/* The same bits of the hash? An entry that is another's is seldom touched. */
+static bool slot_is_tagged(uint64_t slot, uint64_t hash)
+{
+    return (slot ^ hash >> TAG_FROM << TAG_SHIFT) >> TAG_SHIFT == 0;
 }
 
 static bool slot_is_entry(uint64_t slot)
@@ -133,8 +165,7 @@ void map_reserve(struct map *m, uint64_t count)
 
 static bool slot_matches(const struct map *m, uint64_t slot, uint64_t hash, const void *key)
 {
-    /* The 16 bits of hash first: an entry that is another's is seldom touched. */
-    return ((slot ^ hash) & ~ADDRESS_MASK) == 0 && slot_is_entry(slot) &&
+    return slot_is_tagged(slot, hash) && slot_is_entry(slot) &&
            m->kind->match(slot_entry(slot), key);
 }
 
@@ -189,12 +220,17 @@ void *map_find(const struct map *m, uint64_t hash, const void *key)
     return NULL;
 }
 
+static void set_now(struct map *m, uint64_t i, uint64_t hash, void *entry)
+{
+    slot_set(&m->now, i, slot_of(entry, hash, (i - hash) & m->now.mask));
+}
+
 static void add_now(struct map *m, uint64_t hash, void *entry)
 {
     uint64_t i = hash & m->now.mask;
     while (slot_get(&m->now, i) != 0)
         i = (i + 1) & m->now.mask;
-    slot_set(&m->now, i, slot_of(entry, hash));
+    set_now(m, i, hash, entry);
     m->now.used++;
 }
 
@@ -230,7 +266,7 @@ static bool prefetch_entry(const struct map_table *t, uint64_t hash)
         uint64_t slot = slot_get(t, (hash + n) & t->mask);
         if (slot == 0)
             return false;
-        if (((slot ^ hash) & ~ADDRESS_MASK) != 0 || !slot_is_entry(slot))
+        if (!slot_is_tagged(slot, hash) || !slot_is_entry(slot))
             continue;
         __builtin_prefetch(slot_entry(slot));
         return true;
@@ -244,6 +280,15 @@ void map_prefetch_entry(const struct map *m, uint64_t hash)
         prefetch_entry(&m->old, hash);
 }
 
+/* Of the hash of the entry in slot i of `old`, the bits that `now` needs. */
+static uint64_t moving_hash(const struct map *m, uint64_t i, uint64_t slot)
+{
+    if (m->old.mask < PIECE_SLOTS - 1 || m->now.mask >> (TAG_FROM + TAG_BITS) != 0 ||
+        slot_far(slot) == FAR_MAX)
+        return m->kind->hash(slot_entry(slot));
+    return ((i - slot_far(slot)) & (PIECE_SLOTS - 1)) | slot >> TAG_SHIFT << TAG_FROM;
+}
+
 /* Empties the next few slots of `old`; gives back each piece when its last slot is empty. */
 static void move_some(struct map *m)
 {
@@ -251,14 +296,10 @@ static void move_some(struct map *m)
     if (old->mask == 0)
         return;
 
-    /* An entry has to be read to be moved; those of the next call are fetched meanwhile. */
-    for (uint64_t i = m->moved + MOVE_SLOTS; i < m->moved + 2 * MOVE_SLOTS && i <= old->mask; i++)
-        __builtin_prefetch(slot_entry(slot_get(old, i)));
     for (int n = 0; n < MOVE_SLOTS && m->moved <= old->mask; n++) {
         uint64_t slot = slot_get(old, m->moved);
         if (slot_is_entry(slot)) {
-            void *entry = slot_entry(slot);
-            add_now(m, m->kind->hash(entry), entry);
+            add_now(m, moving_hash(m, m->moved, slot), slot_entry(slot));
             old->used--;
         }
         m->moved++;
@@ -296,9 +337,16 @@ static bool is_full(const struct map *m)
     return m->now.mask == 0 || m->now.used >= entries_max(m->now.mask + 1);
 }
 
+static void ensure_fits(const void *entry)
+{
+    uint64_t address = (uintptr_t)entry;
+    ENSURE(address % (1u << ADDRESS_STEP) == 0);
+    ENSURE(address >> ADDRESS_STEP > SLOT_REMOVED && address >> ADDRESS_STEP <= ADDRESS_MASK);
+}
+
 void map_add(struct map *m, uint64_t hash, void *entry)
 {
-    ENSURE((uintptr_t)entry > SLOT_REMOVED && (uintptr_t)entry <= ADDRESS_MASK);
+    ensure_fits(entry);
     ENSURE(m->kind->hash(entry) == hash);
 
     move_some(m);
@@ -311,7 +359,7 @@ bool map_add_new(struct map *m, uint64_t hash, const void *key, void *entry)
 {
     uint64_t at, slot;
 
-    ENSURE((uintptr_t)entry > SLOT_REMOVED && (uintptr_t)entry <= ADDRESS_MASK);
+    ensure_fits(entry);
     move_some(m);
     if (is_full(m)) {
         if (map_find(m, hash, key) != NULL)
@@ -325,7 +373,7 @@ bool map_add_new(struct map *m, uint64_t hash, const void *key, void *entry)
     }
     if (find_old(m, hash, key, &at))
         return false;
-    slot_set(&m->now, i, slot_of(entry, hash));
+    set_now(m, i, hash, entry);
     m->now.used++;
     return true;
 }
@@ -339,9 +387,11 @@ static void remove_now(struct map *m, uint64_t i)
         uint64_t slot = slot_get(&m->now, j);
         if (slot == 0)
             break;
-        uint64_t home = m->kind->hash(slot_entry(slot)) & mask;
-        if (((j - home) & mask) >= ((j - i) & mask)) {
-            slot_set(&m->now, i, slot);
+        uint64_t far = slot_far(slot), hole = (j - i) & mask;
+        if (far == FAR_MAX)
+            far = (j - m->kind->hash(slot_entry(slot))) & mask;
+        if (far >= hole) {
+            slot_set(&m->now, i, slot_with_far(slot, far - hole));
             i = j;
         }
     }

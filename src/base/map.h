@@ -23,8 +23,8 @@ struct map_kind {
     bool (*match)(const void *entry, const void *key); /* is this the entry of that key? */
 };
 
-/* A slot is 0 (empty), 1 (removed; in `old` only), or an entry's address with the upper 16 bits of
- * its hash above it: user addresses have 48 bits. */
+/* A slot is 0 (empty), 1 (removed; in `old` only), or an entry: from the top 15 bits of its hash,
+ * how far it is from its place, and its address, of which the lowest three bits are zero. */
 struct map_table {
     union {
         uint64_t *slots;   /* up to 8192 slots: one array */
@@ -61,7 +61,8 @@ void map_prefetch(const struct map *m, uint64_t hash);
  * hash that stand there: it may fetch another entry, or none. */
 void map_prefetch_entry(const struct map *m, uint64_t hash);
 
-/* Adds `entry` (not NULL), whose hash is `hash` and whose key must not be in the map. */
+/* Adds `entry` (not NULL, at a multiple of 8), whose hash is `hash` and whose key must not be in
+ * the map. */
 void map_add(struct map *m, uint64_t hash, void *entry);
 
 /* Adds `entry`, whose key and hash these are, unless the map has an entry of that key: then false,
