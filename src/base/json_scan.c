@@ -177,23 +177,33 @@ size_t json_scan_char(const uint8_t *p, size_t left, uint8_t out[static 4], size
     }
 }
 
+/* The first of the last few bytes that is not plain ASCII, or `end`. */
+static const uint8_t *skip_plain(const uint8_t *p, const uint8_t *end)
+{
+    for (; end - p >= 8; p += 8) {
+        uint64_t w = swar_load(p);
+        uint64_t special = swar_json_escaped(w) | swar_high(w);
+        if (special != 0)
+            return p + swar_first(special);
+    }
+    while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
+        p++;
+    return p;
+}
+
 /* The bytes of a string from s->p on, up to the quote behind it, where s->p is then. */
 static bool scan_chars(struct scan *s, bool *escaped)
 {
     const uint8_t *p = s->p;
     const uint8_t *end = s->end;
     for (;;) {
-        while (end - p >= 16 && swar_json_plain_16(p))
-            p += 16;
-        while (end - p >= 8) {
-            uint64_t w = swar_load(p);
-            uint64_t special = swar_json_escaped(w) | swar_high(w);
-            if (special != 0) {
-                p += swar_first(special);
-                break;
-            }
-            p += 8;
+        size_t run = 16;
+        while (run == 16 && end - p >= 16) {
+            run = swar_first_16(swar_json_special_16(p));
+            p += run;
         }
+        if (run == 16)
+            p = skip_plain(p, end);
         if (p == end)
             return false;
         if (*p == '"') {
@@ -202,7 +212,6 @@ static bool scan_chars(struct scan *s, bool *escaped)
         }
         if (*p < 0x20)
             return false;
-        /* One that is special, or one of the last seven. */
         uint8_t out[4];
         size_t out_len;
         uint32_t code;
@@ -280,6 +289,11 @@ static bool scan_word(struct scan *s, const char *word, size_t len)
 static enum scan_state too_many(struct scan *s)
 {
     return failed(s, "The JSON text has too many keys and values.");
+}
+
+static enum scan_state ends_early(struct scan *s)
+{
+    return failed(s, "The JSON text ends too early.");
 }
 
 static enum scan_state open_container(struct scan *s, bool object)
@@ -366,7 +380,8 @@ static enum scan_state scan_key(struct scan *s)
     if (s->p == s->end || *s->p != ':')
         return failed(s, "A key of the JSON text has no colon behind it.");
     s->p++;
-    return SCAN_VALUE;
+    skip_space(s);
+    return s->p == s->end ? ends_early(s) : scan_value(s);
 }
 
 /* Behind a value that is inside a container. */
@@ -388,7 +403,7 @@ static enum scan_state scan_step(struct scan *s, enum scan_state state)
     if (state == SCAN_AFTER && s->open == JSON_NO_PARENT)
         return s->p == s->end ? SCAN_DONE : failed(s, "Something follows the JSON text.");
     if (s->p == s->end)
-        return failed(s, "The JSON text ends too early.");
+        return ends_early(s);
 
     switch (state) {
     case SCAN_FIRST_VALUE:

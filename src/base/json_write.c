@@ -6,7 +6,7 @@
 static size_t plain_run(const uint8_t *p, size_t len)
 {
     size_t i = 0;
-    while (len - i >= 16 && swar_json_plain_16(p + i))
+    while (len - i >= 16 && !swar_any_16(swar_json_special_16(p + i)))
         i += 16;
     for (; len - i >= 8; i += 8) {
         uint64_t escaped = swar_json_escaped(swar_load(p + i));

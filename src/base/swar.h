@@ -66,17 +66,33 @@ static inline bool swar_any_16(swar_16 markers)
     return (half[0] | half[1]) != 0;
 }
 
+/* How many bytes come before the first that has a marker; 16 for none. */
+static inline size_t swar_first_16(swar_16 markers)
+{
+#ifdef __SSE2__
+    typedef char chars __attribute__((vector_size(16)));
+    return (size_t)__builtin_ctz((unsigned)__builtin_ia32_pmovmskb128((chars)markers) | 1u << 16);
+#else
+    uint64_t half[2];
+    memcpy(half, &markers, sizeof half);
+    if (half[0] != 0)
+        return swar_first(le64toh(half[0]));
+    return half[1] != 0 ? 8 + swar_first(le64toh(half[1])) : 16;
+#endif
+}
+
 /* Are the sixteen bytes at p ASCII? */
 static inline bool swar_ascii_16(const uint8_t *p)
 {
     return !swar_any_16(swar_load_16(p) < 0);
 }
 
-/* Are they ASCII and such that RFC 8259 lets them stand in a string as they are? */
-static inline bool swar_json_plain_16(const uint8_t *p)
+/* Markers of those that are not ASCII or that RFC 8259 does not let stand in a string as they are.
+ */
+static inline swar_16 swar_json_special_16(const uint8_t *p)
 {
     swar_16 v = swar_load_16(p);
-    return !swar_any_16((v < 0x20) | (v == '"') | (v == '\\'));
+    return (v < 0x20) | (v == '"') | (v == '\\');
 }
 
 #endif
