@@ -58,6 +58,7 @@ struct journal_progress {
     uint64_t records;           /* of segments that were handed on, so far */
 };
 
+/* So many records are announced at once at most. */
 #define JOURNAL_SOON_MAX 16
 
 struct journal_hooks {

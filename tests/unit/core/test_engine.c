@@ -30,14 +30,14 @@ uint64_t clock_mono_ns(void)
 /* ---- an engine, and what its hooks heard ------------------------------------------------------
  */
 
-enum what { TOLD = 1, DONE };
+enum what { TOLD = 1, DONE, SOON };
 
 struct step {
     enum what what;
     uint64_t cursor;
     enum event_type type; /* TOLD */
     enum err err;         /* DONE */
-    const void *who;      /* TOLD: origin; DONE: the proposal */
+    const void *who;      /* TOLD: origin; DONE: the proposal; SOON: the listener */
 };
 
 struct fixture {
@@ -72,6 +72,13 @@ static void on_tell(void *ctx, const struct event *event, void *origin)
     add_step(f, (struct step){TOLD, event->cursor, event->type, ERR_ok, origin});
 }
 
+static void on_soon(void *ctx, const struct listener *l)
+{
+    struct fixture *f = ctx;
+    add_step(f, (struct step){SOON, model_cursor(engine_model(f->engine)), EVENT_session_ended,
+                              ERR_ok, l});
+}
+
 static void on_done(struct proposal *p, enum err err, uint64_t cursor)
 {
     struct asked *a = (struct asked *)p;
@@ -89,7 +96,7 @@ static struct asked ask(struct fixture *f, void *origin)
 
 static void open_engine(struct fixture *f)
 {
-    struct engine_hooks hooks = {.ctx = f, .tell = on_tell};
+    struct engine_hooks hooks = {.ctx = f, .tell = on_tell, .soon = on_soon};
     f->engine = engine_new(&hooks);
     assert_int_equal(engine_open_memory(f->engine, &f->memory), ERR_ok);
 }
@@ -404,6 +411,37 @@ static void test_refuses(void **state)
     open_engine(f);
 }
 
+/* Who will be told is announced before, once for messages of one group in a row; what is no message
+ * is not. */
+static void test_listeners_are_announced(void **state)
+{
+    struct fixture *f = *state;
+    const struct model *m = engine_model(f->engine);
+    struct listener first = {0}, second = {0};
+    struct record posts[] = {world_post_record(&f->ids, 1, 1, "", "x"),
+                             world_post_record(&f->ids, 1, 2, "", "y"),
+                             world_user_record(&f->ids, "dora")};
+    struct asked asked[COUNT_OF(posts)];
+
+    hub_attach_user(&first, model_user(m, 1));
+    hub_attach_user(&second, model_user(m, 2));
+    for (size_t i = 0; i < COUNT_OF(posts); i++) {
+        asked[i] = ask(f, NULL);
+        assert_int_equal(engine_propose(f->engine, &posts[i], &asked[i].proposal), ERR_ok);
+    }
+    turn(f);
+    assert_int_equal(f->count, 7);
+    assert_step(f, 0, SOON, 4, ERR_ok, &first);
+    assert_step(f, 1, SOON, 4, ERR_ok, &second);
+    assert_step(f, 2, TOLD, 5, EVENT_message_posted, NULL);
+    assert_step(f, 3, DONE, 5, ERR_ok, &asked[0]);
+    assert_step(f, 4, TOLD, 6, EVENT_message_posted, NULL);
+    assert_step(f, 5, DONE, 6, ERR_ok, &asked[1]);
+    assert_step(f, 6, DONE, 7, ERR_ok, &asked[2]);
+    hub_detach(&first, 0);
+    hub_detach(&second, 0);
+}
+
 static void test_replay_then_live(void **state)
 {
     struct fixture *f = *state;
@@ -595,6 +633,7 @@ int main(void)
         ENGINE_TEST(test_too_large),
         ENGINE_TEST(test_disk_full),
         ENGINE_TEST(test_refuses),
+        ENGINE_TEST(test_listeners_are_announced),
         ENGINE_TEST(test_replay_then_live),
         ENGINE_TEST(test_unknown_record),
         ENGINE_TEST(test_files),
