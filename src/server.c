@@ -34,6 +34,9 @@
 /* Bytes of journal that are told in one step of a turn. */
 #define TELL_BYTES (64u << 10)
 
+/* So old is a brief turn when it has told enough. */
+#define BRIEF_TELL_US 500
+
 /* Messages of what was deleted that are freed in a turn: about a tenth of a millisecond, where none
  * is in a cache. */
 #define RECLAIM_MESSAGES 128u
@@ -204,6 +207,18 @@ static void on_stop(void *ctx)
     server_drain(s);
 }
 
+static void tell_durable(struct server *s)
+{
+    struct journal *j = engine_journal(s->engine);
+    bool more;
+
+    do
+        more = journal_dispatch(j, loop_piece(s->loop, TELL_BYTES));
+    while (more && loop_has_time(s->loop, BRIEF_TELL_US));
+    if (more)
+        loop_more(s->loop);
+}
+
 /*
  * The end of each turn: what was proposed goes to the disk before the sockets are written, so that
  * both work at once; the net added itself behind this. A turn that reads in steps is one batch.
@@ -219,13 +234,12 @@ static void turn_end(void *ctx)
         return;
     if (!loop_has_more(s->loop))
         journal_submit(j);
-    if (journal_dispatch(j, loop_share(s->loop, TELL_BYTES)))
-        loop_more(s->loop);
+    tell_durable(s);
     hooks_turn(s->hooks); /* while those who wait for what was committed still wait */
     if (api_turn(&s->api))
         loop_more(s->loop);
     snapshots_turn(&s->snapshots);
-    if (engine_reclaim(s->engine, (uint32_t)loop_share(s->loop, RECLAIM_MESSAGES)))
+    if (engine_reclaim(s->engine, (uint32_t)loop_piece(s->loop, RECLAIM_MESSAGES)))
         loop_again(s->loop);
     if (!s->draining) {
         retention_turn(&s->retention);

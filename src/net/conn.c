@@ -120,7 +120,7 @@ static void take(struct conn *c, struct bytes in)
 size_t conn_read(struct conn *c)
 {
     struct net *n = c->net;
-    size_t most = loop_share(n->loop, sizeof n->in), sum = 0;
+    size_t most = loop_piece(n->loop, sizeof n->in), sum = 0;
     for (int i = 0; i < READS_PER_TURN && wants_read(c); i++) {
         long got = stream_read(c->fd, n->in, most);
         if (got == STREAM_AGAIN)

@@ -15,7 +15,7 @@
 #include "net/crowd.h"
 
 #define NET_READ_MAX    (64u << 10) /* bytes of one recv */
-#define NET_TURN_READ   (64u << 10) /* so much is read in a turn, and a connection's worth more */
+#define NET_TURN_READ   (64u << 10) /* a step reads so much, and a connection's worth more */
 #define NET_JOIN_MAX    (64u << 10) /* bytes that are joined into one send */
 #define NET_LISTENERS   8
 #define NET_READERS     64    /* HTTP readers that are kept for the next requests */

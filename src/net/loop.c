@@ -239,9 +239,14 @@ void loop_set_brief(struct loop *loop, bool on)
     loop->brief = on;
 }
 
-size_t loop_share(const struct loop *loop, size_t most)
+size_t loop_piece(const struct loop *loop, size_t most)
 {
     return loop->brief ? most / BRIEF_PART : most;
+}
+
+bool loop_has_time(const struct loop *loop, uint32_t us)
+{
+    return loop->brief && turns_age_ns(&loop->turns) < UINT64_C(1000) * us;
 }
 
 void loop_add_tick(struct loop *loop, uint32_t interval_ms, loop_fn fn, void *ctx)

@@ -65,11 +65,15 @@ void loop_more(struct loop *loop);
 /* Was loop_more called in this step? */
 bool loop_has_more(const struct loop *loop);
 
-/* While on, what is done costs more than usually: a turn has one step, and a step a smaller share
- * of its work. So no turn becomes long, for what is joined less. */
+/* While on, what is done costs more than usually, and nobody knows how much: a turn has one step,
+ * and a step does its work in smaller pieces and looks at the clock between them. So no turn
+ * becomes long, and as much is joined as there is time for. */
 void loop_set_brief(struct loop *loop, bool on);
-/* What a step may do of something that it does `most` of ordinarily: all, or an eighth. */
-size_t loop_share(const struct loop *loop, size_t most);
+/* How much of something is one piece, of which a step does `most` ordinarily: all, or an eighth. */
+size_t loop_piece(const struct loop *loop, size_t most);
+/* Behind a piece: may the step do another? In an ordinary turn never, since a piece is all; in a
+ * brief one while the turn is younger than so many microseconds. */
+bool loop_has_time(const struct loop *loop, uint32_t us);
 
 /* Calls fn about every `interval_ms`. At most 8. */
 void loop_add_tick(struct loop *loop, uint32_t interval_ms, loop_fn fn, void *ctx);

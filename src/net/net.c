@@ -5,6 +5,9 @@
 
 #define TICK_MS 1000
 
+/* So old is a brief turn when it has read enough: half of what it has for reading and telling. */
+#define BRIEF_READ_US 250
+
 static uint32_t clock_s(const struct net *n)
 {
     return (uint32_t)(loop_now_ms(n->loop) / 1000);
@@ -27,17 +30,17 @@ void net_skip_time(struct net *n, uint32_t seconds)
 }
 
 /*
- * Reads for those that have something, in the order in which they became ready, until the turn's
- * share is used up. So a turn is short however many are ready: what was read is still in the cache
- * when it is committed and told, the disk gets work early, and nobody is starved, since who was
- * read goes to the end of the queue. The loop says again who is ready; for those that wait here it
- * changes nothing.
+ * Reads for those that have something, in the order in which they became ready, until a piece is
+ * done, or, in a brief turn, its time is over. So a turn is short however many are ready: what was
+ * read is still in the cache when it is committed and told, the disk gets work early, and nobody is
+ * starved, since who was read goes to the end of the queue. The loop says again who is ready; for
+ * those that wait here it changes nothing.
  */
 static void on_turn_read(void *ctx)
 {
     struct net *n = ctx;
-    size_t left = loop_share(n->loop, NET_TURN_READ);
-    while (n->ready_first && left > 0) {
+    size_t left = loop_piece(n->loop, NET_TURN_READ);
+    while (n->ready_first && (left > 0 || loop_has_time(n->loop, BRIEF_READ_US))) {
         struct conn *c = n->ready_first;
         n->ready_first = c->next_ready;
         if (!n->ready_first)

@@ -42,6 +42,11 @@ void turns_end(struct turns *t)
     histogram_add(&t->cpu, cpu < wall ? cpu : wall);
 }
 
+uint64_t turns_age_ns(const struct turns *t)
+{
+    return t->running ? clock_mono_ns() - t->begun_ns : UINT64_MAX;
+}
+
 void turns_apart(struct turns *t)
 {
     t->is_apart = true;

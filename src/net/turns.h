@@ -35,6 +35,9 @@ struct turns {
 void turns_begin(struct turns *t);
 void turns_end(struct turns *t);
 
+/* Of the turn under way; outside a turn UINT64_MAX. */
+uint64_t turns_age_ns(const struct turns *t);
+
 /* The turn under way is told apart. Nothing outside a turn. */
 void turns_apart(struct turns *t);
 

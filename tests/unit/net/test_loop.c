@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -21,6 +22,7 @@ struct fixture {
     int fds[2];
     char log[200];
     int turns, ticks, stop_at;
+    bool has_time;
     struct loop_timer timer, other;
     uint64_t started_ns;
 };
@@ -160,17 +162,48 @@ static void test_steps(void **state)
     steps(true, "eE reE eE eE ");
 }
 
-static void test_a_brief_share(void **state)
+static void test_a_brief_piece(void **state)
 {
     struct fixture f;
     (void)state;
     setup(&f);
-    assert_int_equal(loop_share(f.loop, 64), 64);
+    assert_int_equal(loop_piece(f.loop, 64), 64);
     loop_set_brief(f.loop, true);
-    assert_int_equal(loop_share(f.loop, 64), 8);
+    assert_int_equal(loop_piece(f.loop, 64), 8);
     loop_set_brief(f.loop, false);
-    assert_int_equal(loop_share(f.loop, 64), 64);
+    assert_int_equal(loop_piece(f.loop, 64), 64);
     teardown(&f);
+}
+
+/* Asks at a turn's end what time there is. */
+static void on_time(void *ctx)
+{
+    struct fixture *f = ctx;
+    f->has_time = loop_has_time(f->loop, UINT32_MAX);
+    assert_false(loop_has_time(f->loop, 0)); /* it is older */
+}
+
+static bool time_in_a_turn(bool brief, int turns)
+{
+    struct fixture f;
+    setup(&f);
+    loop_add_turn_end(f.loop, on_time, &f);
+    loop_set_brief(f.loop, brief);
+    f.stop_at = turns;
+    loop_again(f.loop);
+    loop_run(f.loop);
+    assert_false(loop_has_time(f.loop, 0));
+    bool has_time = f.has_time;
+    teardown(&f);
+    return has_time;
+}
+
+static void test_the_time_of_a_brief_turn(void **state)
+{
+    (void)state;
+    assert_true(time_in_a_turn(true, 2));
+    assert_false(time_in_a_turn(false, 2)); /* a piece was all */
+    assert_false(time_in_a_turn(true, 1));  /* nothing has begun before the first wait */
 }
 
 static void test_stop_at_the_first_turn_end(void **state)
@@ -353,7 +386,8 @@ int main(void)
         cmocka_unit_test(test_poll),
         cmocka_unit_test(test_again),
         cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_a_brief_share),
+        cmocka_unit_test(test_a_brief_piece),
+        cmocka_unit_test(test_the_time_of_a_brief_turn),
         cmocka_unit_test(test_stop_at_the_first_turn_end),
         cmocka_unit_test(test_io_set),
         cmocka_unit_test(test_tick_and_clock),
