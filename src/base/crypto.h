@@ -10,7 +10,8 @@
 /* Ends the process where the library cannot start. Idempotent. */
 void crypto_init(void);
 
-/* `len` bytes from the system's generator. Any thread. */
+/* `len` bytes that nobody can foresee: up to 32 are the system's own, more are a ChaCha20 stream
+ * (RFC 8439) under a key of the system's that is wiped behind it. Any thread. */
 void crypto_random(void *out, size_t len);
 
 /* SipHash-2-4 under a key that is drawn at crypto_init: for tables whose keys a client chooses.

@@ -11,13 +11,22 @@ static void hex_of(const uint8_t *p, size_t len, char *out)
 static void test_random_fills_all_and_differs(void **state)
 {
     (void)state;
-    uint8_t a[64] = {0};
-    uint8_t b[64] = {0};
-    crypto_random(a, sizeof a);
-    crypto_random(b, sizeof b);
-    assert_memory_not_equal(a, b, 32);
-    assert_memory_not_equal(a + 32, b + 32, 32);
-    crypto_random(a, 0);
+    /* Up to 32 bytes it is one generator, beyond that another. */
+    static const size_t lens[] = {16, 32, 48, 64, 4096};
+    for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+        uint8_t a[4096 + 1] = {0};
+        uint8_t b[4096 + 1] = {0};
+        crypto_random(a, lens[i]);
+        crypto_random(b, lens[i]);
+        for (size_t at = 0; at < lens[i]; at += 16) {
+            assert_memory_not_equal(a + at, b + at, 16);
+            assert_true(at == 0 || memcmp(a + at, a, 16) != 0);
+        }
+        assert_int_equal(a[lens[i]], 0);
+    }
+    uint8_t none = 7;
+    crypto_random(&none, 0);
+    assert_int_equal(none, 7);
 }
 
 static void test_siphash_is_a_function_of_the_bytes(void **state)
