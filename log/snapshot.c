@@ -101,9 +101,9 @@ static void writer_failed(struct snapshot_writer *w, const char *call)
 
 struct snapshot_writer *snapshot_begin(int fd, struct buf *out, const struct snapshot_header *h)
 {
-    struct snapshot_writer *w = xaligned(_Alignof(struct snapshot_writer), sizeof *w);
+    struct snapshot_writer *w = xcalloc(1, sizeof *w);
     uint8_t header[SNAPSHOT_HEADER_LEN];
-    *w = (struct snapshot_writer){.fd = fd};
+    w->fd = fd;
     w->buf = fd < 0 ? out : &w->own;
     w->hashed = w->buf->len;
     w->info.header = *h;

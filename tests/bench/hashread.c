@@ -14,7 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/crypto.h"
 #include "base/ensure.h"
 #include "base/hash.h"
 
@@ -50,7 +49,6 @@ int main(int argc, char **argv)
     uint64_t bytes = 0, ns = 0;
     uint8_t *chunk = xmalloc(CHUNK), digest[DIGEST_LEN];
 
-    crypto_init();
     for (int i = 1; i < argc; i++) {
         int file = open(argv[i], O_RDONLY | O_CLOEXEC);
         struct hash h;

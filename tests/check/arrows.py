@@ -31,7 +31,6 @@ LIBRARIES = {
     "ev.h": "src/net/loop.c",
     "http_parser.h": "src/net/http.c",
     "wslay/wslay.h": "src/net/ws.c",
-    "sodium/crypto_generichash_blake2b.h": "src/base/hash.c",
     "sodium.h": "src/base/crypto.c",
     "utf8proc.h": "src/base/text.c",
     "ini.h": "src/config_file.c",
