@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/ensure.h"
+#include "base/populate.h"
 #include "base/vec.h"
 
 #define REGION_BYTES ((unsigned long)32 * BLOCK_BYTES)
@@ -27,7 +28,7 @@ static void region_map(void)
     fresh_end = fresh + REGION_BYTES;
 }
 
-void *block_get(void)
+static void *block_find(void)
 {
     if (empty.count > 0)
         return vec_pop(&empty);
@@ -35,6 +36,14 @@ void *block_get(void)
         region_map();
     fresh += BLOCK_BYTES;
     return fresh - BLOCK_BYTES;
+}
+
+void *block_get(void)
+{
+    void *block = block_find();
+
+    populate(block, BLOCK_BYTES);
+    return block;
 }
 
 void block_put(void *block)

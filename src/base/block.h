@@ -10,7 +10,8 @@
 
 #define BLOCK_BYTES 65536u
 
-/* A block of zeros, at a multiple of its size. Never NULL. */
+/* A block of zeros, at a multiple of its size, whose memory is there (base/populate): who takes one
+ * uses all of it. Never NULL. */
 void *block_get(void);
 
 /* Gives back one of block_get. */

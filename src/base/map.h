@@ -7,8 +7,8 @@
  * that a client chooses must be hashed with crypto_siphash; random UUIDs hash as themselves.
  *
  * Growth is incremental: an add or a remove moves a bounded number of entries, and memory is taken
- * and given back in pieces of 64 KiB, so that no operation takes long, with ten million entries
- * too. find never moves anything and may run on a const map. Order of walking
+ * before it is needed and given back in pieces of 64 KiB, so that no operation takes long, with ten
+ * million entries too. find never moves anything and may run on a const map. Order of walking
  * is not defined: nothing that is told to anybody may depend on it.
  */
 #ifndef BASE_MAP_H
@@ -39,6 +39,8 @@ struct map {
     struct map_table now; /* where new entries go */
     struct map_table old; /* being emptied into `now`; no table when there is nothing to do */
     uint64_t moved;       /* slots of `old` below this were emptied and are not looked at again */
+    uint64_t **next;      /* pieces of the table that follows `now`, as far as they are ready */
+    uint64_t ready;       /* so many of them */
 };
 
 /* An empty map; `kind` must outlive it. Takes no memory before the first add. */

@@ -4,10 +4,12 @@
 
 #include "base/asan.h"
 #include "base/ensure.h"
+#include "base/populate.h"
 
 /* Regions grow with what there is already, so that a small server stays small. */
 #define REGION_MIN ((size_t)64 << 10)
 #define REGION_MAX ((size_t)1 << 20)
+#define READY_STEP ((size_t)64 << 10)
 
 /* malloc puts this before what it maps: with it, a region is a whole number of pages. */
 #define MALLOC_HEAD 16
@@ -45,8 +47,17 @@ static void region_new(struct slab *s)
     r->older = s->regions;
     s->regions = r;
     s->reserved += len;
-    s->at = (uint8_t *)(r + 1);
+    s->at = s->ready = (uint8_t *)(r + 1);
     s->end = (uint8_t *)r + len;
+}
+
+/* The memory of the next things of the region, some hundred of them. */
+static void more_ready(struct slab *s)
+{
+    size_t rest = (size_t)(s->end - s->ready), step = rest < READY_STEP ? rest : READY_STEP;
+
+    populate(s->ready, step);
+    s->ready += step;
 }
 
 /* What is left of a region when a thing does not fit any more is used for one that does. */
@@ -74,6 +85,8 @@ void *slab_alloc(struct slab *s, size_t size)
     }
     void *p = s->at;
     s->at += size;
+    if (s->at > s->ready)
+        more_ready(s);
     return p;
 }
 

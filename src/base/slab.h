@@ -2,9 +2,10 @@
  * slab: memory for very many small things of many sizes, which live long.
  *
  * malloc spends 16 bytes and a rounding on each, and a walk through its bins. Here a thing costs
- * its size rounded up to 8 and is cut from a region, which grow up to 1 MiB. (Regions on huge pages
- * were tried: fewer faults, but each costs so much more where the memory was not used before that a
- * message became dearer.)
+ * its size rounded up to 8 and is cut from a region, which grow up to 1 MiB, and of which the next
+ * 64 KiB have their memory at once (base/populate). (Regions on huge pages were tried: fewer
+ * faults, but each costs so much more where the memory was not used before that a message became
+ * dearer.)
  *
  * What is given back is kept for things of the same size (rounded up); it never goes back to the
  * system before slab_release. {0} is a valid empty slab. Under the address sanitizer each thing is
@@ -24,7 +25,8 @@ struct slab_region;
 struct slab_free;
 
 struct slab {
-    uint8_t *at; /* the rest of the newest region */
+    uint8_t *at;    /* the rest of the newest region */
+    uint8_t *ready; /* so far its memory is there */
     uint8_t *end;
     struct slab_region *regions; /* newest first */
     size_t reserved;             /* bytes of all of them */

@@ -2,23 +2,13 @@
 
 #include "base/block.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
+#include "resident.h"
 
 #define COUNT 300
 
-/* How many of a block's pages have memory. Asked page by page: what /proc says of the whole process
- * is gathered from the processors, and may be a while behind. */
 static size_t resident_pages(void *block)
 {
-    unsigned char in[BLOCK_BYTES / 4096];
-    size_t pages = BLOCK_BYTES / (size_t)sysconf(_SC_PAGESIZE), count = 0;
-
-    assert_in_range(pages, 1, sizeof in);
-    assert_int_equal(mincore(block, BLOCK_BYTES, in), 0);
-    for (size_t i = 0; i < pages; i++)
-        count += in[i] & 1;
-    return count;
+    return unit_resident_pages(block, BLOCK_BYTES);
 }
 
 static void assert_zeros(const uint8_t *block)
@@ -52,6 +42,23 @@ static void test_blocks_are_zero_aligned_and_apart(void **state)
         block_put(blocks[i]);
 }
 
+/* Nobody who writes to it waits for a page, where the system can do that. */
+static void test_the_memory_of_a_block_is_there(void **state)
+{
+    uint8_t *blocks[COUNT];
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < COUNT; i++) {
+            blocks[i] = block_get();
+            assert_int_equal(resident_pages(blocks[i]),
+                             unit_populates() ? BLOCK_BYTES / (size_t)sysconf(_SC_PAGESIZE) : 0);
+        }
+        for (size_t i = 0; i < COUNT; i++)
+            block_put(blocks[i]);
+    }
+}
+
 /* Every second one goes, so that malloc could give nothing back. */
 static void test_what_is_put_is_the_systems(void **state)
 {
@@ -74,6 +81,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks_are_zero_aligned_and_apart),
+        cmocka_unit_test(test_the_memory_of_a_block_is_there),
         cmocka_unit_test(test_what_is_put_is_the_systems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -280,6 +280,38 @@ static void test_reserve(void **state)
     }
 }
 
+/* When a large table begins to grow, all pieces of the next one are there. Before that none is
+ * taken, and later not more than one an add. */
+static void test_the_next_table_is_ready(void **state)
+{
+    (void)state;
+    enum { SLOTS = 131072, PIECES = 2 * SLOTS / 8192 };
+    struct world w;
+    uint64_t most = 0;
+    world_init(&w, &kind_good, SLOTS / 8 * 5 + 1);
+    for (size_t i = 0; i < w.count - 1; i++) {
+        uint64_t before = w.map.ready;
+        assert_true(
+            map_add_new(&w.map, hash_of(&w, &w.entries[i]), &w.entries[i].key, &w.entries[i]));
+        assert_true(w.map.ready <= before + 1);
+        assert_true(w.map.now.used > (w.map.now.mask + 1) / 2 || w.map.ready == 0);
+        most = w.map.ready > most ? w.map.ready : most;
+    }
+    assert_int_equal(w.map.now.mask + 1, SLOTS);
+    assert_int_equal(w.map.ready, PIECES);
+    assert_int_equal(most, PIECES);
+    map_add(&w.map, hash_of(&w, &w.entries[w.count - 1]), &w.entries[w.count - 1]);
+    assert_int_equal(w.map.now.mask + 1, 2 * SLOTS);
+    assert_int_equal(w.map.ready, 0);
+    for (size_t i = 0; i < PIECES; i++)
+        assert_non_null(w.map.now.pieces[i]);
+    for (size_t i = 0; i < w.count; i++)
+        w.entries[i].in = true;
+    w.in = w.count;
+    check_all(&w);
+    world_release(&w);
+}
+
 static uint64_t hashed; /* how often an entry was read for its hash */
 KIND(counted, (hashed++, mix(key)))
 
@@ -329,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_removing_during_growth),
         cmocka_unit_test(test_memory_is_in_proportion),
         cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_the_next_table_is_ready),
         cmocka_unit_test(test_growth_reads_few_entries),
         cmocka_unit_test(test_an_empty_map_can_be_released),
     };

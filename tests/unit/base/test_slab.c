@@ -3,6 +3,8 @@
 #include "base/asan.h"
 #include "base/slab.h"
 
+#include "resident.h"
+
 #define THINGS 20000
 
 struct thing {
@@ -76,6 +78,28 @@ static void test_what_was_given_back_is_used_again(void **state)
     slab_release(&s);
 }
 
+/* What is written first is written to memory that is there, some things ahead and no more. */
+static void test_the_next_things_have_memory(void **state)
+{
+    struct slab s = {0};
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    (void)state;
+
+    for (int i = 0; i < 50000; i++) {
+        uint8_t *p = slab_alloc(&s, 200), *last = p + 199;
+        p -= (uintptr_t)p % page;
+        last -= (uintptr_t)last % page;
+        assert_true(!unit_populates() || unit_resident_pages(p, page) == 1);
+        assert_true(!unit_populates() || unit_resident_pages(last, page) == 1);
+    }
+    /* The region is larger than what is made ready at once, and nothing behind that was touched. */
+    uint8_t *behind = s.ready + page;
+    behind -= (uintptr_t)behind % page;
+    assert_true(s.end - behind > (ptrdiff_t)page);
+    assert_int_equal(unit_resident_pages(behind, page), 0);
+    slab_release(&s);
+}
+
 static void test_little_is_wasted(void **state)
 {
     struct slab s = {0};
@@ -100,6 +124,7 @@ int main(void)
         cmocka_unit_test(test_things_are_aligned_and_apart),
 #if !UNDER_ASAN
         cmocka_unit_test(test_what_was_given_back_is_used_again),
+        cmocka_unit_test(test_the_next_things_have_memory),
         cmocka_unit_test(test_little_is_wasted),
 #endif
     };
