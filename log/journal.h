@@ -92,8 +92,8 @@ struct journal_hooks {
      * journal_close. `why` is borrowed for the call and "" with ERR_ok. */
     void (*on_snapshot)(void *ctx, enum err err, uint64_t seq, uint64_t bytes, const char *why);
     /* These records, `count` <= JOURNAL_SOON_MAX of them with their tickets, are what on_commit
-     * gets next: a good time to prefetch, for all at once. Each is announced once. Live only. Must
-     * not call anything of this header. */
+     * gets next: a good time to prefetch, for all at once. Each is announced once, live and where
+     * segments are read; in these `tickets` is NULL. Must not call anything of this header. */
     void (*on_soon)(void *ctx, const struct journal_record *records, void *const *tickets,
                     uint32_t count);
     /* A segment is about to be read, at a start or in a scan: its file's name within the journal's

@@ -9,6 +9,7 @@
 #include "base/diag.h"
 #include "base/ensure.h"
 #include "log/marks.h"
+#include "log/relay.h"
 #include "log/sys.h"
 #include "log/window.h"
 
@@ -28,6 +29,7 @@ struct reader {
     uint64_t mark_seq; /* of it; 0: none */
     uint64_t base_seq; /* what was loaded; records up to it are checked and not handed on */
     struct window window;
+    struct relay relay;         /* what lies in the window */
     uint64_t segment, segments; /* this one is the first, second, ... of so many */
     /* the segment being read */
     int fd;
@@ -96,10 +98,12 @@ static void say_progress(void *ctx)
     r->hooks->on_progress(r->hooks->ctx, &p);
 }
 
-/* window_at, whose failure goes to the report. */
+/* window_at, whose failure goes to the report. What waits is handed on before the window moves. */
 static enum err bytes_at(struct reader *r, uint64_t offset, size_t need, const uint8_t **p,
                          size_t *have)
 {
+    if (!window_has(&r->window, offset, need))
+        relay_flush(&r->relay);
     return window_at(&r->window, offset, need, p, have) == 0 ? ERR_ok
                                                              : call_failed(r, "read", r->name);
 }
@@ -194,8 +198,8 @@ static enum err pass_mark(struct reader *r)
     return ERR_ok;
 }
 
-/* Reads the record at r->at and hands it on; *why stays NULL where it is good and says what is
- * wrong with it otherwise. *mark: a clean close ended here. */
+/* Reads the record at r->at and sees that it is handed on; *why stays NULL where it is good and
+ * says what is wrong with it otherwise. *mark: a clean close ended here. */
 static enum err read_record(struct reader *r, const char **why, bool *mark)
 {
     const uint8_t *p;
@@ -244,7 +248,7 @@ static enum err read_record(struct reader *r, const char **why, bool *mark)
     r->report->records++;
     r->report->bytes += frame_len(&h);
     struct journal_record record = {.seq = h.seq, .type = h.type, .payload = payload};
-    r->hooks->on_commit(r->hooks->ctx, &record, NULL);
+    relay_add(&r->relay, &record);
     return ERR_ok;
 }
 
@@ -256,6 +260,8 @@ static enum err read_records(struct reader *r, enum verdict *verdict, struct tai
         const char *why = NULL;
         bool mark = false;
         enum err e = read_record(r, &why, &mark);
+        if (e != ERR_ok || why)
+            relay_flush(&r->relay);
         if (e != ERR_ok)
             return e;
         if (!why && !r->have_manifest)
@@ -504,6 +510,7 @@ static enum err read_once(int dir, bool running, bool again, const struct journa
                        .running = running,
                        .again = again,
                        .hooks = hooks,
+                       .relay.hooks = hooks,
                        .report = report,
                        .next_seq = 1,
                        .fd = -1};

@@ -4,6 +4,7 @@
 #ifndef LOG_WINDOW_H
 #define LOG_WINDOW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,12 @@ struct window {
 /* Goes on with another file, or reads this one anew. */
 void window_open(struct window *w, int fd, uint64_t size);
 void window_release(struct window *w);
+
+/* Would window_at find these bytes without a read, and leave what is there where it is? */
+static inline bool window_has(const struct window *w, uint64_t offset, size_t need)
+{
+    return offset >= w->start && offset - w->start + need <= w->len;
+}
 
 /* Points *p at `need` bytes from `offset` on, or at as many as the file has, and says in *have how
  * many there are. `offset` is at most the file's size. They stay until the next call. -1 with errno

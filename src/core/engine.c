@@ -94,12 +94,12 @@ static void engine_soon(void *ctx, const struct journal_record *records, void *c
     const struct group *before = NULL;
     struct soon soon;
 
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; tickets != NULL && i < count; i++)
         __builtin_prefetch(tickets[i]);
     for (unsigned step = 0; step < MODEL_PREFETCH_STEPS; step++)
         for (uint32_t i = 0; i < count; i++)
             model_prefetch(e->model, step, records[i].type, records[i].payload);
-    if (e->hooks.soon == NULL)
+    if (!e->live || e->hooks.soon == NULL)
         return;
     soon.count = 0;
     for (uint32_t i = 0; i < count; i++) {

@@ -72,6 +72,41 @@ static void any_order(void **state)
     window_release(&w);
 }
 
+static int reads;
+
+static void count_read(void *ctx)
+{
+    (void)ctx;
+    reads++;
+}
+
+/* What it says to have, it finds where it is; and what it says not to have takes a read. */
+static void says_what_it_has(void **state)
+{
+    (void)state;
+    struct window w = {.on_read = count_read};
+    int fd = make_file(SIZE);
+    const uint8_t *p, *before = NULL;
+    size_t have;
+    int had = 0, had_not = 0;
+    window_open(&w, fd, SIZE);
+    assert_false(window_has(&w, 0, 1));
+    for (uint64_t at = 0; at + 3000 <= SIZE; at += 1777) {
+        bool has = window_has(&w, at, 3000);
+        reads = 0;
+        assert_int_equal(window_at(&w, at, 3000, &p, &have), 0);
+        assert_int_equal(reads, has ? 0 : 1);
+        assert_true(!has || p == before + 1777);
+        before = p;
+        had += has;
+        had_not += !has;
+    }
+    assert_true(had > 1000 && had_not >= 3);
+    assert_false(window_has(&w, 0, 1));
+    close(fd);
+    window_release(&w);
+}
+
 static ssize_t pread_fails(int fd, void *p, size_t len, off_t offset)
 {
     (void)fd;
@@ -106,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_order),
+        cmocka_unit_test(says_what_it_has),
         cmocka_unit_test(failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
