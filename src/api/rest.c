@@ -319,7 +319,13 @@ static enum err run_route(const struct route *route, struct call *call, struct p
 /* Who asks whether the server lives may share an address with those who are too many for it. */
 static bool is_probe(struct bytes path)
 {
-    return bytes_equal(path, BYTES("/healthz")) || bytes_equal(path, BYTES("/readyz"));
+    struct call ignored;
+
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        if ((routes[i].needs & AT_EVERY_DOOR) && path_fits(routes[i].path, path, &ignored))
+            return true;
+    }
+    return false;
 }
 
 void rest_on_request(void *ctx, struct conn *c, const struct http_request *request)
