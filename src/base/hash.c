@@ -52,10 +52,8 @@ static void compress(struct hash *h, const uint8_t block[static HASH_BLOCK_LEN],
     memcpy(v + 8, iv, sizeof iv);
     v[12] ^= h->count;
     v[14] ^= last ? UINT64_MAX : 0;
-#if BYTE_ORDER == BIG_ENDIAN
     for (int i = 0; i < 16; i++)
         m[i] = le64toh(m[i]);
-#endif
 #pragma GCC unroll 12
     for (int r = 0; r < ROUNDS; r++) {
         const uint8_t *s = sigma[r];
