@@ -11,10 +11,11 @@
  * after S / MOVE_SLOTS = S / 8 adds and removes, when `now` has at most 5/8 S + 1/8 S entries; the
  * next growth starts at 5/8 * 2 S = 10/8 S.
  *
- * The pieces of the next table are taken before it is needed, while `now` fills from 9/16 to 5/8:
+ * The pieces of the next table are taken before it is needed, while `now` fills from 19/32 to 5/8:
  * one every READY_ADDS adds. Otherwise, as new entries go anywhere in a table, each of its first
  * adds would wait for a piece. Let `now` have S slots: the next has 2 S / PIECE_SLOTS pieces for
- * S / 16 adds, so READY_ADDS is PIECE_SLOTS / 32.
+ * S / 32 adds, so READY_ADDS is PIECE_SLOTS / 64. (Sooner would be smoother; but a map may stay as
+ * full as it is, and then all that was taken is for nothing.)
  *
  * 5/8 and not more: a look-up of what is not there probes 4.1 slots on average (8.5 at 3/4, 32.5 at
  * 7/8: Knuth, The Art of Computer Programming 3, 6.4), which is within one cache line mostly.
@@ -35,7 +36,7 @@
 #define PIECE_SLOTS  8192
 #define PIECE_SHIFT  13
 #define MOVE_SLOTS   8
-#define READY_ADDS   (PIECE_SLOTS / 32)
+#define READY_ADDS   (PIECE_SLOTS / 64)
 #define SLOT_REMOVED 1
 
 /*
@@ -159,7 +160,7 @@ static void next_release(struct map *m)
 /* Takes the next piece, if it is time. */
 static void next_prepare(struct map *m)
 {
-    uint64_t from = (m->now.mask + 1) / 16 * 9;
+    uint64_t from = (m->now.mask + 1) / 32 * 19;
 
     if (table_is_small(&m->now) || m->now.used < from + m->ready * READY_ADDS ||
         m->ready == next_pieces(m))
