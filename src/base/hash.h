@@ -1,9 +1,9 @@
 /*
  * hash: BLAKE2b (RFC 7693), without a key.
  *
- * Each record of the journal is hashed, most of them in two blocks, so it is the largest part of a
- * message's way that is the processor's alone. libsodium's and libb2's took twice as long where it
- * was measured, so this is plain code of ours; a unit test compares it with libb2's.
+ * Each record of the journal is hashed, most of them in two blocks, which is a good part of what a
+ * message costs. libsodium's and libb2's took twice as long where it was measured, so this is plain
+ * code of ours; a unit test compares it with libb2's.
  */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
