@@ -45,8 +45,11 @@ class Town:
         self.ledger.sessions.append(device)
         return device
 
-    async def until_death(self):
+    def arm(self):
         self.ledger.arm(self.server.process.kill)
+
+    async def until_death(self):
+        self.arm()
         await asyncio.gather(self.clerk.run(), self.officer.run(),
                              *(client.run() for client in self.clients))
 
