@@ -3,11 +3,13 @@
  *
  *   hashread FILE...
  *
- * The zeros that a preallocated file ends with are not hashed. Prints "bytes N" and "ns N".
+ * The zeros that a preallocated file ends with are not hashed. The hash is libsodium's and not our
+ * own, so that the floor stays where it is when ours becomes faster. Prints "bytes N" and "ns N".
  */
 #include <err.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,7 +17,6 @@
 #include <unistd.h>
 
 #include "base/ensure.h"
-#include "base/hash.h"
 
 enum { CHUNK = 1 << 20, DIGEST_LEN = 32 };
 
@@ -49,9 +50,11 @@ int main(int argc, char **argv)
     uint64_t bytes = 0, ns = 0;
     uint8_t *chunk = xmalloc(CHUNK), digest[DIGEST_LEN];
 
+    if (sodium_init() < 0)
+        errx(1, "libsodium does not start");
     for (int i = 1; i < argc; i++) {
         int file = open(argv[i], O_RDONLY | O_CLOEXEC);
-        struct hash h;
+        crypto_generichash_blake2b_state h;
         struct stat st;
         uint64_t start_ns;
         off_t len;
@@ -60,16 +63,16 @@ int main(int argc, char **argv)
             err(1, "%s", argv[i]);
         len = used_len(file, st.st_size, chunk);
         start_ns = now_ns();
-        hash_init(&h, sizeof(digest));
+        crypto_generichash_blake2b_init(&h, NULL, 0, sizeof(digest));
         for (off_t at = 0; at < len;) {
             size_t want = len - at < CHUNK ? (size_t)(len - at) : CHUNK;
             ssize_t n = pread(file, chunk, want, at);
             if (n <= 0)
                 err(1, "%s", argv[i]);
-            hash_add(&h, chunk, (size_t)n);
+            crypto_generichash_blake2b_update(&h, chunk, (size_t)n);
             at += n;
         }
-        hash_final(&h, digest);
+        crypto_generichash_blake2b_final(&h, digest, sizeof(digest));
         ns += now_ns() - start_ns;
         bytes += (uint64_t)len;
         close(file);
