@@ -1,10 +1,11 @@
 /*
  * map: a hash table of pointers that never stalls.
  *
- * The entries are the caller's; the map holds 8 bytes a slot and nothing else, and from 5/16 to 5/8
- * of the slots are in use (a map that shrinks keeps its slots). The key is inside
- * the entry: a `struct map_kind` says how to hash an entry and how to match one with a key. Keys
- * that a client chooses must be hashed with crypto_siphash; random UUIDs hash as themselves.
+ * The entries are the caller's; the map holds 8 bytes a slot, shortly before it grows also those of
+ * its next size, and nothing else. From 5/16 to 5/8 of the slots are in use (a map that shrinks
+ * keeps its slots). The key is inside the entry: a `struct map_kind` says how to hash an entry and
+ * how to match one with a key. Keys that a client chooses must be hashed with crypto_siphash;
+ * random UUIDs hash as themselves.
  *
  * Growth is incremental: an add or a remove moves a bounded number of entries, and memory is taken
  * before it is needed and given back in pieces of 64 KiB, so that no operation takes long, with ten

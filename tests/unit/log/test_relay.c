@@ -134,6 +134,32 @@ static void a_start_announces_what_is_before_a_hole(void **state)
     dir_free(&d);
 }
 
+/* Where the mark of a clean close takes a segment's last bytes nothing is left to be looked at
+ * behind the records, and so nothing else that would hand the last ones on. */
+static void a_start_announces_what_fills_a_segment(void **state)
+{
+    (void)state;
+    enum { LAST = 21, LEN = 1000 };
+    struct data_dir d = dir_new();
+    struct seen s = {0};
+    size_t room = SEGMENT_SIZE_MIN - SEGMENT_HEADER_LEN - FRAME_HEADER_LEN;
+    room -= (size_t)(LAST - 1) * (FRAME_OVERHEAD + LEN);
+    dir_start(&d, SEGMENT_SIZE_MIN, &s);
+    for (int id = 1; id <= LAST; id++)
+        seen_propose(&s, id, id < LAST ? LEN : room - FRAME_OVERHEAD);
+    seen_flush(&s);
+    journal_close(s.journal);
+    seen_release(&s);
+
+    struct files f = dir_read(&d);
+    assert_int_equal(files_last(&f)->len, SEGMENT_SIZE_MIN);
+    /* The mark is there: its check may end with a zero, its number does not begin with one. */
+    assert_true(file_used(files_last(&f)) > SEGMENT_SIZE_MIN - FRAME_HEADER_LEN);
+    files_free(&f);
+    check_start(&d, LAST);
+    dir_free(&d);
+}
+
 int main(void)
 {
     crypto_init();
@@ -142,6 +168,7 @@ int main(void)
         cmocka_unit_test(works_without_anybody_to_announce_to),
         cmocka_unit_test(a_start_announces_what_it_reads),
         cmocka_unit_test(a_start_announces_what_is_before_a_hole),
+        cmocka_unit_test(a_start_announces_what_fills_a_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
